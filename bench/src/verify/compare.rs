@@ -1,0 +1,197 @@
+//! Compares one campaign's stores with the log (J4). Everything here must hold while people ask, the gate is rebuilt and
+//! projections catch up; so a difference counts only when a second look, at a later position, still shows it.
+
+use std::time::{Duration, Instant};
+
+use firstcome_shared::clock::jittered;
+use firstcome_shared::position::Position;
+use firstcome_shared::wire::{Fingerprint, Store};
+
+use super::difference::{Difference, Kind};
+use super::search::{Found, differences, fingerprint, same};
+use super::{StoreCounts, Verdict};
+use crate::api::{Api, Slice};
+use crate::error::BenchError;
+
+/// How long the log may take to show what the gate has decided, and a projection to hear of a campaign at all.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The same when the first look has waited in vain.
+const PATIENCE_AGAIN: Duration = Duration::from_millis(300);
+
+/// What the comparison of one campaign found.
+pub(super) struct Findings {
+    pub(super) verdict: Verdict,
+    pub(super) differences: Vec<Difference>,
+    /// Differences that are not named, at least so many.
+    pub(super) unnamed: Vec<(Store, u64)>,
+    pub(super) uncounted: bool,
+}
+
+/// Compares a campaign; looks a second and third time at what differs.
+pub(super) async fn campaign(api: &Api, id: &str) -> Result<Findings, BenchError> {
+    let mut findings = look(api, id, PATIENCE).await?;
+    for _ in 0..2 {
+        if findings.differences.is_empty() {
+            break;
+        }
+        tokio::time::sleep(jittered(100)).await;
+        let mut again = look(api, id, PATIENCE_AGAIN).await?;
+        // Where too many differ to name them, the two looks need not have named the same ones.
+        if !findings.uncounted {
+            again.differences.retain(|new| findings.differences.iter().any(|old| old.is_same(new)));
+        }
+        findings = again;
+    }
+    Ok(findings)
+}
+
+async fn look(api: &Api, id: &str, patience: Duration) -> Result<Findings, BenchError> {
+    let start = api.fingerprint(Store::Log, id, Slice::default()).await?;
+    let position = common_position(api, id, start.position, patience).await?;
+    // From 0: a number that no gate gives is a difference too.
+    let upto = Slice { from: Some(0), upto: Some(position), ..Slice::default() };
+    let truth = api.fingerprint(Store::Log, id, upto).await?;
+    let top = truth.highest;
+    let mut seen = Seen::default();
+    for store in [Store::Ledger, Store::ReadModel] {
+        let theirs = fingerprint(api, store, id, upto).await?;
+        let highest = theirs.as_ref().map_or(0, |it| it.highest);
+        if theirs.as_ref().map_or(truth.count != 0, |it| !same(&truth, it)) {
+            seen.add(store, differences(api, store, id, (0, highest.max(top)), Some(position)).await?);
+        }
+        beyond(api, id, store, top, &mut seen).await?;
+    }
+    gate(api, id, &truth, patience, &mut seen).await?;
+    let (stock, remaining) = conservation(api, id, &mut seen).await?;
+    let verdict = Verdict {
+        campaign_id: id.to_owned(),
+        position,
+        coupons: truth.count,
+        on_their_way: start.count.saturating_sub(truth.count),
+        stock,
+        remaining,
+        differences: StoreCounts::default(),
+    };
+    let uncounted = !seen.unnamed.is_empty();
+    Ok(Findings { verdict, differences: seen.differences, unnamed: seen.unnamed, uncounted })
+}
+
+#[derive(Default)]
+struct Seen {
+    differences: Vec<Difference>,
+    unnamed: Vec<(Store, u64)>,
+}
+
+impl Seen {
+    fn add(&mut self, store: Store, found: Found) {
+        for difference in found.named {
+            self.push(difference);
+        }
+        if found.unnamed > 0 {
+            self.unnamed.push((store, found.unnamed));
+        }
+    }
+
+    /// A row that is compared in two ranges is named once. Differences come in the order of seq.
+    fn push(&mut self, difference: Difference) {
+        let known = difference.seq.is_some() && self.differences.iter().any(|old| old.is_same(&difference));
+        if !known {
+            self.differences.push(difference);
+        }
+    }
+}
+
+/// The last position that ledger and read model have both passed. A projection that has not heard of the campaign is
+/// given time until it has reached the log's end as it is now; then the campaign really is missing there.
+async fn common_position(
+    api: &Api,
+    id: &str,
+    end: Position,
+    patience: Duration,
+) -> Result<Position, BenchError> {
+    let one = Slice { from: Some(1), to: Some(1), ..Slice::default() };
+    let until = Instant::now() + patience;
+    let mut common = end;
+    for store in [Store::Ledger, Store::ReadModel] {
+        loop {
+            if let Some(fingerprint) = fingerprint(api, store, id, one).await? {
+                common.sequence = common.sequence.min(fingerprint.position.sequence);
+                break;
+            }
+            if Instant::now() >= until {
+                break;
+            }
+            tokio::time::sleep(jittered(50)).await;
+        }
+    }
+    Ok(common)
+}
+
+/// Rows of a projection above what was compared: they are newer, or a hand put them there. The log, asked afterwards,
+/// has every one that is real.
+async fn beyond(api: &Api, id: &str, store: Store, top: u64, seen: &mut Seen) -> Result<(), BenchError> {
+    let above = Slice { from: Some(top + 1), ..Slice::default() };
+    let Some(theirs) = fingerprint(api, store, id, above).await? else { return Ok(()) };
+    if theirs.count == 0 {
+        return Ok(());
+    }
+    let range = Slice { to: Some(theirs.highest), ..above };
+    let truth = api.fingerprint(Store::Log, id, range).await?;
+    if !same(&truth, &theirs) {
+        seen.add(store, differences(api, store, id, (top + 1, theirs.highest), None).await?);
+    }
+    Ok(())
+}
+
+/// The gate is ahead of the log: up to `truth` both agree, and what it has beyond must soon be logged.
+async fn gate(
+    api: &Api,
+    id: &str,
+    truth: &Fingerprint,
+    patience: Duration,
+    seen: &mut Seen,
+) -> Result<(), BenchError> {
+    let top = truth.highest;
+    let theirs = api.fingerprint(Store::Gate, id, Slice { to: Some(top), ..Slice::default() }).await?;
+    if !same(truth, &theirs) {
+        seen.add(Store::Gate, differences(api, Store::Gate, id, (0, top), None).await?);
+    }
+    let above = Slice { from: Some(top + 1), ..Slice::default() };
+    let theirs = api.fingerprint(Store::Gate, id, above).await?;
+    if theirs.count == 0 {
+        return Ok(());
+    }
+    let range = Slice { to: Some(theirs.highest), ..above };
+    let until = Instant::now() + patience;
+    loop {
+        let truth = api.fingerprint(Store::Log, id, range).await?;
+        if same(&truth, &theirs) {
+            return Ok(());
+        }
+        if truth.highest >= theirs.highest || Instant::now() >= until {
+            break;
+        }
+        tokio::time::sleep(jittered(50)).await;
+    }
+    seen.add(Store::Gate, differences(api, Store::Gate, id, (top + 1, theirs.highest), None).await?);
+    Ok(())
+}
+
+/// P9: `remaining + issued = stock`, and the gate's counter agrees with its rows, which are gapless from 1. The rows are
+/// counted before and after the counter is read: it must lie between.
+async fn conservation(api: &Api, id: &str, seen: &mut Seen) -> Result<(u64, u64), BenchError> {
+    let before = api.fingerprint(Store::Gate, id, Slice::default()).await?;
+    let view = api.campaign(id).await?;
+    let after = api.fingerprint(Store::Gate, id, Slice::default()).await?;
+    let mut wrong = |detail| seen.push(Difference::general(Store::Gate, id, Kind::Conservation, detail));
+    if view.remaining.checked_add(view.issued) != Some(view.stock) {
+        wrong(format!("remaining {} + issued {} is not stock {}", view.remaining, view.issued, view.stock));
+    }
+    if !(before.count..=after.count.max(before.count)).contains(&view.issued) {
+        wrong(format!("the gate counts {} issued and has {} rows", view.issued, after.count));
+    }
+    if after.count != after.highest {
+        wrong(format!("the gate has {} rows up to seq {}", after.count, after.highest));
+    }
+    Ok((view.stock, view.remaining))
+}

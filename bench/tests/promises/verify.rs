@@ -1,0 +1,158 @@
+//! Verification finds every row that a hand changed, and nothing while all is well.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use firstcome_bench::{Kind, Pace, Rush, VerifyArgs, VerifyReport, verify, verify_campaigns};
+use firstcome_shared::clock::Millis;
+use firstcome_shared::wire::{CouponStatus, Store};
+
+use crate::fake::{Fake, Faults, coupon};
+
+const STORES: [Store; 3] = [Store::Gate, Store::Ledger, Store::ReadModel];
+
+async fn verified(fake: &Fake) -> VerifyReport {
+    verify_campaigns(&fake.api(), &["c".to_owned()]).await.unwrap()
+}
+
+fn said(report: &VerifyReport) -> Vec<(Store, Option<u64>, Kind)> {
+    report.differences.iter().map(|it| (it.store, it.seq, it.kind)).collect()
+}
+
+#[tokio::test]
+async fn a_sound_system_has_no_differences_and_all_campaigns_are_looked_at() {
+    let fake = Fake::start(Faults::default()).await;
+    fake.sell("a", 10, 0);
+    fake.sell("b", 10, 10);
+    fake.sell("c", 3_000, 2_500);
+    let args =
+        VerifyArgs { server: vec![fake.url.clone()], api_key: None, campaign: Vec::new(), json: false };
+    let report = verify(args).await.unwrap();
+    assert!(report.ok() && report.ok, "{report}");
+    let coupons: Vec<_> = report.campaigns.iter().map(|it| (it.campaign_id.as_str(), it.coupons)).collect();
+    assert_eq!(coupons, [("a", 0), ("b", 10), ("c", 2_500)]);
+}
+
+#[tokio::test]
+async fn a_changed_row_is_named_with_both_values() {
+    for store in STORES {
+        let fake = Fake::start(Faults::default()).await;
+        fake.sell("c", 3_000, 2_500);
+        fake.tamper("c", |shop| shop.rows(store)[1_233].user_id = "thief".to_owned());
+        let report = verified(&fake).await;
+        assert_eq!(said(&report), [(store, Some(1_234), Kind::Changed)], "{report}");
+        let text = report.to_string();
+        assert!(text.contains("\"p-1233\"") && text.contains("\"thief\""), "{text}");
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["differences"][0]["log"]["user_id"], "p-1233");
+        assert_eq!(json["differences"][0]["found"]["user_id"], "thief");
+    }
+}
+
+#[tokio::test]
+async fn removed_rows_are_named_at_both_ends_and_in_the_middle() {
+    for store in STORES {
+        let fake = Fake::start(Faults::default()).await;
+        fake.sell("c", 3_000, 2_500);
+        for seq in [1, 1_300, 2_500] {
+            fake.tamper("c", |shop| shop.remove(store, seq));
+        }
+        let report = verified(&fake).await;
+        let missing: Vec<_> = said(&report).into_iter().filter(|it| it.2 == Kind::Missing).collect();
+        assert_eq!(missing, [1, 1_300, 2_500].map(|seq| (store, Some(seq), Kind::Missing)), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn an_added_row_is_named_wherever_and_with_whatever_position() {
+    // The gate keeps no positions; a store's positions may be anything that a hand wrote there.
+    let mut cases = vec![(Store::Gate, 50, 0), (Store::Gate, 101, 0), (Store::Gate, 7_000_000_000, 0)];
+    for store in [Store::Ledger, Store::ReadModel] {
+        cases.extend([(store, 0, 5), (store, 101, 5), (store, 101, 9_999), (store, 7_000_000_000, 9_999)]);
+    }
+    let looks = cases.into_iter().map(async |(store, seq, position)| {
+        let fake = Fake::start(Faults::default()).await;
+        fake.sell("c", 200, 100);
+        fake.tamper("c", |shop| shop.insert(store, position, coupon(seq, "thief", Millis(7))));
+        let report = verified(&fake).await;
+        let named = said(&report).contains(&(store, Some(seq), Kind::Extra));
+        assert!(named, "{store:?} {seq} {position}: {report}");
+    });
+    futures::future::join_all(looks).await;
+}
+
+#[tokio::test]
+async fn a_changed_status_is_a_difference_too() {
+    let fake = Fake::start(Faults::default()).await;
+    fake.sell("c", 100, 100);
+    fake.tamper("c", |shop| shop.rows(Store::ReadModel)[9].status = Some(CouponStatus::Redeemed));
+    let report = verified(&fake).await;
+    assert_eq!(said(&report), [(Store::ReadModel, Some(10), Kind::Changed)]);
+    assert!(report.to_string().contains("status: log issued, read model redeemed"), "{report}");
+}
+
+#[tokio::test]
+async fn numbers_that_do_not_add_up_are_found() {
+    let fake = Fake::start(Faults { counter_off: 1, ..Faults::default() }).await;
+    fake.sell("c", 100, 40);
+    let report = verified(&fake).await;
+    assert!(!report.ok());
+    assert!(report.differences.iter().all(|it| it.kind == Kind::Conservation), "{report}");
+    assert!(report.to_string().contains("remaining 60 + issued 41 is not stock 100"), "{report}");
+}
+
+#[tokio::test]
+async fn a_projection_that_never_heard_of_a_campaign_lacks_all_of_it() {
+    let fake = Fake::start(Faults { read_model_unaware: true, ..Faults::default() }).await;
+    fake.sell("c", 100, 5);
+    let report = verified(&fake).await;
+    let expected: Vec<_> = (1..=5).map(|seq| (Store::ReadModel, Some(seq), Kind::Missing)).collect();
+    assert_eq!(said(&report), expected);
+}
+
+#[tokio::test]
+async fn too_many_differences_are_counted_and_not_all_named() {
+    let fake = Fake::start(Faults::default()).await;
+    fake.sell("c", 5_000, 5_000);
+    fake.tamper("c", |shop| shop.ledger.clear());
+    let report = verified(&fake).await;
+    assert_eq!(report.differences_total, 5_000, "{:?}", report.campaigns);
+    assert_eq!(report.differences.len(), 1_000);
+    assert!(!report.ok() && report.to_string().contains("more"), "not all are named");
+}
+
+#[tokio::test]
+async fn masked_codes_are_said_to_be_masked() {
+    let fake = Fake::start(Faults { masked: true, ..Faults::default() }).await;
+    fake.sell("c", 100, 100);
+    fake.tamper("c", |shop| shop.rows(Store::Ledger)[3].code = "OTHER".to_owned());
+    let report = verified(&fake).await;
+    assert_eq!(said(&report), [(Store::Ledger, None, Kind::Hidden)]);
+    assert!(report.notes.iter().any(|note| note.contains("masked")), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn finds_nothing_while_a_rush_runs() {
+    let fake = Fake::start(Faults { lag: 1_600, gate_ahead_ms: 600, ..Faults::default() }).await;
+    fake.open("c", 4_000, -1);
+    let over = Arc::new(AtomicBool::new(false));
+    let rush = Rush::new(&fake.target(), "c", 6_000).connections(16).pace(Pace::Rate(2_000.0));
+    let running = tokio::spawn({
+        let over = Arc::clone(&over);
+        async move {
+            let answers = rush.run(None).await.unwrap();
+            over.store(true, Ordering::Relaxed);
+            answers
+        }
+    });
+    let mut looks = 0;
+    let mut under_way = 0;
+    while !over.load(Ordering::Relaxed) {
+        let report = verified(&fake).await;
+        assert!(report.ok(), "{report}");
+        looks += 1;
+        under_way += report.campaigns[0].on_their_way;
+    }
+    assert!(looks > 1 && under_way > 0, "{looks} looks, {under_way} coupons under way: the rush was not met");
+    assert_eq!(running.await.unwrap().tally().issued, 4_000);
+}

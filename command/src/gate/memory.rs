@@ -1,0 +1,281 @@
+//! The gate in memory, for the single process. It runs the domain's own rules on a [`Book`]; one mutex a campaign
+//! makes a call atomic. It forgets everything when the process ends, so every start is a rebuild from the log.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use firstcome_shared::clock::{Clock, Millis, random_hex};
+use firstcome_shared::domain::{Ask, Book, CampaignId, Command, Refused, Verdict};
+use firstcome_shared::event::Entry;
+
+use super::{Call, Gate, GateError, GateRow, Glance, Load, Logged, MAX_SKEW_MS, Reply, View};
+
+/// A gate that lives as long as this object, or until [`MemoryGate::forget`].
+#[derive(Debug)]
+pub struct MemoryGate {
+    clock: Arc<dyn Clock>,
+    incarnation: RwLock<Arc<str>>,
+    campaigns: RwLock<HashMap<CampaignId, Arc<Mutex<Memory>>>>,
+}
+
+#[derive(Debug)]
+struct Memory {
+    epoch: u64,
+    incarnation: Arc<str>,
+    book: Book,
+    outbox: VecDeque<Entry>,
+    logged: Logged,
+}
+
+impl MemoryGate {
+    /// An empty gate.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, incarnation: RwLock::new(incarnation()), campaigns: RwLock::default() }
+    }
+
+    /// Loses everything, as a server does that restarts empty: tests of the rebuild live on it.
+    pub fn forget(&self) {
+        *self.incarnation.write().unwrap_or_else(PoisonError::into_inner) = incarnation();
+        self.campaigns.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn own(&self) -> Arc<str> {
+        Arc::clone(&self.incarnation.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn slot(&self, campaign: &CampaignId) -> Option<Arc<Mutex<Memory>>> {
+        self.campaigns.read().unwrap_or_else(PoisonError::into_inner).get(campaign.as_str()).cloned()
+    }
+
+    /// Runs `step` on the campaign's memory as one atomic step, if the guard lets it (PROTOCOL G2).
+    fn guarded<T>(
+        &self,
+        campaign: &CampaignId,
+        call: Call,
+        step: impl FnOnce(&mut Memory, Millis) -> (Vec<Entry>, T),
+    ) -> Result<Reply<T>, GateError> {
+        let now = self.clock.now();
+        let apart_ms = now.since(call.now).max(call.now.since(now));
+        if apart_ms > MAX_SKEW_MS {
+            return Err(GateError::ClocksApart { apart_ms });
+        }
+        let slot = self.slot(campaign).ok_or(GateError::Forgot)?;
+        // A poisoned mutex means that a step panicked half-way: such a memory is worth nothing (PROTOCOL G9).
+        let mut memory = slot.lock().map_err(|_| GateError::Forgot)?;
+        if memory.epoch != call.epoch || *memory.incarnation != *self.own() {
+            return Err(GateError::Forgot);
+        }
+        memory.logged = memory.logged.max(call.logged);
+        while memory.outbox.front().is_some_and(|entry| entry.decision <= memory.logged.decision) {
+            memory.outbox.pop_front();
+        }
+        let (entries, body) = step(&mut memory, now);
+        memory.outbox.extend(entries.iter().cloned());
+        Ok(Reply { decision: memory.book.decision, logged: memory.logged.decision, entries, body })
+    }
+}
+
+fn incarnation() -> Arc<str> {
+    random_hex::<8>().into()
+}
+
+#[async_trait]
+impl Gate for MemoryGate {
+    fn kind(&self) -> &'static str {
+        "memory"
+    }
+
+    async fn incarnation(&self, _: &CampaignId) -> Result<String, GateError> {
+        Ok(self.own().to_string())
+    }
+
+    async fn decide(
+        &self,
+        campaign: &CampaignId,
+        call: Call,
+        asks: &[Ask],
+    ) -> Result<Reply<Vec<Verdict>>, GateError> {
+        self.guarded(campaign, call, |memory, now| {
+            let decided = memory.book.decide(asks, now);
+            (decided.entries, decided.verdicts)
+        })
+    }
+
+    async fn command(
+        &self,
+        campaign: &CampaignId,
+        call: Call,
+        command: &Command,
+        actor: &str,
+    ) -> Result<Reply<Result<(), Refused>>, GateError> {
+        self.guarded(campaign, call, |memory, now| match memory.book.command(command, actor, now) {
+            Ok(entries) => (entries, Ok(())),
+            Err(refused) => (Vec::new(), Err(refused)),
+        })
+    }
+
+    async fn outbox(
+        &self,
+        campaign: &CampaignId,
+        call: Call,
+        after: u64,
+        max_bytes: usize,
+    ) -> Result<Reply<Vec<Entry>>, GateError> {
+        self.guarded(campaign, call, |memory, _| {
+            let mut bytes = 0;
+            let wanted = memory.outbox.iter().skip_while(|entry| entry.decision <= after).take_while(|entry| {
+                let first = bytes == 0;
+                bytes += entry.weight();
+                first || bytes <= max_bytes
+            });
+            (Vec::new(), wanted.cloned().collect())
+        })
+    }
+
+    async fn view(&self, campaign: &CampaignId, call: Call) -> Result<Reply<View>, GateError> {
+        self.guarded(campaign, call, |memory, now| {
+            let book = &memory.book;
+            let view = View {
+                definition: book.definition.clone(),
+                flags: book.flags,
+                issued: book.issued.clone(),
+                now: book.gate_time(now),
+                version: book.version,
+            };
+            (Vec::new(), view)
+        })
+    }
+
+    async fn glance(&self, campaign: &CampaignId) -> Result<Option<Glance>, GateError> {
+        let Some(slot) = self.slot(campaign) else { return Ok(None) };
+        let memory = slot.lock().map_err(|_| GateError::Forgot)?;
+        Ok(Some(Glance {
+            incarnation: self.own(),
+            epoch: memory.epoch,
+            version: memory.book.version,
+            now: memory.book.gate_time(self.clock.now()),
+        }))
+    }
+
+    async fn rows(
+        &self,
+        campaign: &CampaignId,
+        call: Call,
+        from: u64,
+        to: u64,
+    ) -> Result<Reply<Vec<GateRow>>, GateError> {
+        self.guarded(campaign, call, |memory, _| {
+            let held = memory.book.holders.iter().flat_map(|(user, held)| held.iter().map(move |held| (user, held)));
+            let rows = held
+                .filter(|(_, held)| (from..=to).contains(&held.seq))
+                .map(|(user, held)| GateRow { user: user.clone(), held: held.clone() })
+                .collect();
+            (Vec::new(), rows)
+        })
+    }
+
+    async fn load(&self, campaign: &CampaignId, load: Load) -> Result<(), GateError> {
+        let own = self.own();
+        if *own != *load.incarnation {
+            return Err(GateError::Forgot);
+        }
+        let mut campaigns = self.campaigns.write().unwrap_or_else(PoisonError::into_inner);
+        let newer = campaigns.get(campaign.as_str()).is_some_and(|slot| {
+            let memory = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            memory.epoch >= load.epoch && memory.incarnation == own
+        });
+        if newer {
+            return Err(GateError::Forgot);
+        }
+        let memory = Memory {
+            epoch: load.epoch,
+            incarnation: own,
+            book: load.book,
+            outbox: VecDeque::new(),
+            logged: load.logged,
+        };
+        campaigns.insert(campaign.clone(), Arc::new(Mutex::new(memory)));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use firstcome_shared::clock::ManualClock;
+    use firstcome_shared::domain::{Definition, Terms, Window};
+    use firstcome_shared::wire::LimitPer;
+
+    use super::*;
+    use crate::gate::contract::{NOON, Rig, gate_contract};
+
+    struct Memories {
+        clock: ManualClock,
+        gate: MemoryGate,
+    }
+
+    #[async_trait]
+    impl Rig for Memories {
+        fn gate(&self) -> &dyn Gate {
+            &self.gate
+        }
+
+        async fn set_time(&self, now: Millis) {
+            self.clock.set(now);
+        }
+
+        async fn forget(&self) {
+            self.gate.forget();
+        }
+    }
+
+    async fn open() -> Memories {
+        let clock = ManualClock::at(NOON);
+        let gate = MemoryGate::new(Arc::new(clock.clone()));
+        Memories { clock, gate }
+    }
+
+    gate_contract!(open);
+
+    /// PROTOCOL G9: what a step left half done is worth nothing.
+    #[tokio::test]
+    async fn a_panic_inside_it_means_that_it_forgot() {
+        let Memories { gate, .. } = open().await;
+        let id = CampaignId::parse("summer").unwrap();
+        let window = Window { id: 1, opens_at: NOON, closes_at: NOON.plus(1_000), stock: 5 };
+        let definition = Definition {
+            id: id.clone(),
+            name: "Summer".to_owned(),
+            windows: vec![window],
+            per_user_limit: 1,
+            limit_per: LimitPer::Campaign,
+            coupon: Terms::default(),
+            waiting_room: None,
+            key_id: "key".to_owned(),
+        };
+        let load = |epoch| Load {
+            epoch,
+            incarnation: gate.own().to_string(),
+            nonce: "n".to_owned(),
+            book: Book::new(definition.clone(), NOON),
+            logged: Logged::default(),
+        };
+        gate.load(&id, load(1)).await.unwrap();
+        let call = Call { epoch: 1, logged: Logged::default(), now: NOON };
+        let half_done = catch_unwind(AssertUnwindSafe(|| {
+            gate.guarded(&id, call, |memory, _| -> (Vec<Entry>, ()) {
+                memory.book.decision = 77;
+                panic!("on purpose")
+            })
+        }));
+        assert!(half_done.is_err());
+        assert_eq!(gate.view(&id, call).await, Err(GateError::Forgot));
+        assert_eq!(gate.glance(&id).await, Err(GateError::Forgot));
+        assert_eq!(gate.load(&id, load(1)).await, Err(GateError::Forgot), "this epoch is over");
+        gate.load(&id, load(2)).await.unwrap();
+        let reply = gate.view(&id, Call { epoch: 2, ..call }).await.unwrap();
+        assert_eq!(reply.decision, 0);
+    }
+}

@@ -1,0 +1,111 @@
+//! What the operator watches and mends: the pipeline, the ledger's dead letters, the audit log.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use firstcome_shared::auth::{Operator, Reader};
+use firstcome_shared::dead_letters::{self, NotRemedied};
+use firstcome_shared::domain::CampaignId;
+use firstcome_shared::http::{self, Failure, Json, Path, Query};
+use firstcome_shared::position::Position;
+use firstcome_shared::projection::Remedy;
+use firstcome_shared::wire::{AuditEntry, Code, DeadLetter, Page, Pipeline, Problem};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{no_answer, unavailable};
+use crate::service::Service;
+
+/// Shows the pipeline
+///
+/// Gate → outbox → log → ledger, as this instance sees it.
+#[utoipa::path(get, path = "/v1/pipeline", tag = "operations", responses((status = 200, body = Pipeline)))]
+pub(super) async fn pipeline(
+    State(service): State<Arc<Service>>,
+    Reader(_): Reader,
+) -> http::Result<Json<Pipeline>> {
+    Ok(Json(service.pipeline().await.map_err(|why| no_answer("", why))?))
+}
+
+/// Lists the ledger's dead letters
+///
+/// One a parked campaign: the message that the ledger could not apply.
+#[utoipa::path(get, path = "/v1/dead-letters", tag = "operations", responses((status = 200, body = Page<DeadLetter>)))]
+pub(super) async fn dead_letters(
+    State(service): State<Arc<Service>>,
+    Reader(_): Reader,
+) -> http::Result<Json<Page<DeadLetter>>> {
+    let letters = dead_letters::list(service.ledger(), service.log().partitions()).await.map_err(unavailable)?;
+    Ok(Json(Page { items: letters, next: None }))
+}
+
+/// Replays a dead letter
+///
+/// Reads the parked campaign on from the message that failed. The replay itself is done by the ledger's reader.
+#[utoipa::path(post, path = "/v1/dead-letters/{id}/replay", tag = "operations", params(("id" = String, Path)),
+    responses((status = 202, description = "It will be replayed"), (status = 404, response = Problem)))]
+pub(super) async fn replay(
+    State(service): State<Arc<Service>>,
+    Operator(caller): Operator,
+    Path(id): Path<String>,
+) -> http::Result<StatusCode> {
+    remedy(&service, &id, Remedy::Replay, &caller.name).await
+}
+
+/// Discards a dead letter
+///
+/// Skips the one message that failed and reads the parked campaign on behind it.
+#[utoipa::path(delete, path = "/v1/dead-letters/{id}", tag = "operations", params(("id" = String, Path)),
+    responses((status = 202, description = "It will be skipped"), (status = 404, response = Problem)))]
+pub(super) async fn discard(
+    State(service): State<Arc<Service>>,
+    Operator(caller): Operator,
+    Path(id): Path<String>,
+) -> http::Result<StatusCode> {
+    remedy(&service, &id, Remedy::Discard, &caller.name).await
+}
+
+async fn remedy(service: &Service, id: &str, remedy: Remedy, actor: &str) -> Result<StatusCode, Failure> {
+    let unknown = || Problem::new(Code::DeadLetterNotFound, format!("No campaign is parked at {id:?}."));
+    let position: Position = id.parse().map_err(|_| unknown())?;
+    match dead_letters::remedy(service.log(), service.ledger(), service.clock(), position, remedy, actor).await {
+        Ok(()) => Ok(StatusCode::ACCEPTED),
+        Err(NotRemedied::NotFound) => Err(unknown().into()),
+        Err(error) => Err(unavailable(error)),
+    }
+}
+
+/// Which page of the audit log.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AuditQuery {
+    /// Only of this campaign.
+    campaign: Option<String>,
+    /// `next` of the page before.
+    after: Option<String>,
+    /// At most so many, 1 to 1000; 100 when absent.
+    limit: Option<u32>,
+}
+
+/// Lists what operators did
+///
+/// Newest first.
+#[utoipa::path(get, path = "/v1/audit-log", tag = "operations", params(AuditQuery),
+    responses((status = 200, body = Page<AuditEntry>), (status = 422, response = Problem)))]
+pub(super) async fn audit_log(
+    State(service): State<Arc<Service>>,
+    Operator(_): Operator,
+    Query(query): Query<AuditQuery>,
+) -> http::Result<Json<Page<AuditEntry>>> {
+    let limit = query.limit.unwrap_or(100);
+    if !(1..=1_000).contains(&limit) {
+        return Err(Problem::invalid("limit", "must be 1 to 1000").into());
+    }
+    let after = query.after.as_deref().map(str::parse).transpose();
+    let after = after.map_err(|_| Problem::invalid("after", "is not a cursor of this list"))?;
+    let campaign = query.campaign.as_deref().map(CampaignId::parse).transpose();
+    let campaign = campaign.map_err(|_| Problem::invalid("campaign", "is not the name of a campaign"))?;
+    Ok(Json(service.ledger().audit(campaign.as_ref(), after, limit).await.map_err(unavailable)?))
+}

@@ -1,0 +1,371 @@
+//! From decided to logged: entries wait here in the order of their decisions, one append is in flight, and answers
+//! are held back until the log has everything they rest on (PROTOCOL L1-L5, A1, A2).
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::time::Duration;
+
+use bytes::Bytes;
+use firstcome_shared::chain::Chain;
+use firstcome_shared::clock::{jittered, random_hex};
+use firstcome_shared::event::{Draft, Entry, Message};
+use firstcome_shared::event_log::{AppendError, EventLog, LogUnavailable, Stored, Subject};
+use firstcome_shared::position::Position;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::worker::place;
+use super::{NoAnswer, Shared};
+
+/// About how large a message may become; far below what any log allows (PROTOCOL L8).
+pub(super) const MESSAGE_BYTES: usize = 512 << 10;
+/// Decided and not logged: beyond this the worker decides nothing new.
+const PENDING_BYTES: usize = 4 << 20;
+/// An append that is not answered by then is in doubt.
+const APPEND_DEADLINE: Duration = Duration::from_secs(3);
+/// An append that is still in process by then means that the log is away (PROTOCOL L5).
+const IN_PROCESS_DEADLINE: Duration = Duration::from_secs(1);
+const FIRST_LOOK_MS: u64 = 1;
+const LONGEST_LOOK_MS: u64 = 20;
+const LONGEST_PROBE_MS: u64 = 1_000;
+
+type Release = Box<dyn FnOnce(Result<Position, NoAnswer>) + Send + Sync>;
+
+/// Answers that rest on everything up to one decision.
+struct Waiting {
+    decision: u64,
+    release: Release,
+}
+
+/// The bytes of one append, and the campaign's end once it is stored.
+#[derive(Clone, Debug)]
+struct Attempt {
+    expected: u64,
+    last: u64,
+    bytes: Bytes,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) struct Appended {
+    attempt: Attempt,
+    outcome: Result<u64, AppendError>,
+}
+
+/// What one lane has decided and does not yet know to be logged.
+pub(super) struct Appender {
+    shared: Shared,
+    /// The campaign's end in the log.
+    end: Chain,
+    /// Entries of `end.epoch` after `end.last`, ascending; gaps are others' decisions.
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    waiting: VecDeque<Waiting>,
+    in_flight: Option<JoinHandle<Appended>>,
+    /// An append in doubt: to be sent again with the same bytes, unless the end tells otherwise (PROTOCOL L4).
+    doubt: Option<Attempt>,
+    look_at: Option<Instant>,
+    patience_ms: u64,
+}
+
+impl Appender {
+    pub(super) fn new(shared: Shared, end: Chain) -> Self {
+        Self {
+            shared,
+            end,
+            entries: VecDeque::new(),
+            bytes: 0,
+            waiting: VecDeque::new(),
+            in_flight: None,
+            doubt: None,
+            look_at: None,
+            patience_ms: FIRST_LOOK_MS,
+        }
+    }
+
+    /// The campaign's end in the log, as far as it is known here.
+    pub(super) fn end(&self) -> Chain {
+        self.end
+    }
+
+    /// Somebody waits, or something is to be appended.
+    pub(super) fn busy(&self) -> bool {
+        self.in_flight.is_some() || !self.waiting.is_empty() || !self.entries.is_empty()
+    }
+
+    /// Whether more may be decided before something is logged.
+    pub(super) fn has_room(&self) -> bool {
+        self.bytes < PENDING_BYTES
+    }
+
+    /// When to look at the end again, if nothing else happens.
+    pub(super) fn look_again(&self) -> Option<Instant> {
+        self.look_at
+    }
+
+    /// A reply of the gate: what it decided goes to the log, and `release` is called when everything up to `decision`
+    /// is logged, or when that will never be known.
+    pub(super) fn decided(
+        &mut self,
+        entries: Vec<Entry>,
+        decision: u64,
+        release: impl FnOnce(Result<Position, NoAnswer>) + Send + Sync + 'static,
+    ) {
+        for mut entry in entries {
+            entry.seal(&self.shared.campaign, &self.shared.parts.secret);
+            self.bytes += entry.weight();
+            self.entries.push_back(entry);
+        }
+        self.shared.status.set_decision(decision);
+        self.waiting.push_back(Waiting { decision, release: Box::new(release) });
+        self.settle();
+    }
+
+    /// The next decision to be logged is not here but in the gate's outbox, and somebody waits for it.
+    pub(super) fn needs_others(&self) -> bool {
+        self.in_flight.is_none() && self.look_at.is_none() && self.doubt.is_none() && self.stuck()
+    }
+
+    /// Something is to be done, but not with what is here.
+    fn stuck(&self) -> bool {
+        let here = self.entries.front().is_some_and(|entry| entry.decision == self.end.last + 1);
+        !here && self.busy()
+    }
+
+    /// Entries from the gate's outbox. Those that are here already, or logged, are left out.
+    pub(super) fn add_others(&mut self, entries: Vec<Entry>) {
+        let before = self.entries.len();
+        for mut entry in entries {
+            let place = self.entries.partition_point(|known| known.decision < entry.decision);
+            let known = self.entries.get(place).is_some_and(|known| known.decision == entry.decision);
+            if entry.decision > self.end.last && !known {
+                entry.seal(&self.shared.campaign, &self.shared.parts.secret);
+                self.bytes += entry.weight();
+                self.entries.insert(place, entry);
+            }
+        }
+        if self.entries.len() == before && self.stuck() {
+            // Nothing new in the outbox: another instance has logged it, or is about to.
+            self.look_later();
+        }
+        self.settle();
+    }
+
+    /// Starts the next append, if one is due.
+    pub(super) fn start(&mut self) {
+        if self.in_flight.is_some() || self.look_at.is_some() || self.shared.status.away().is_some() {
+            return;
+        }
+        let Some(attempt) = self.doubt.take().or_else(|| self.draft()) else { return };
+        let (shared, subject) = (self.shared.clone(), Subject::decisions(&self.shared.campaign));
+        // A task of its own: an append that was begun goes on, whatever happens to the lane (PROTOCOL G9).
+        self.in_flight = Some(tokio::spawn(async move {
+            let started = Instant::now();
+            let outcome = append(&*shared.parts.log, &subject, &attempt).await;
+            shared.metrics.appended(started.elapsed());
+            Appended { attempt, outcome }
+        }));
+    }
+
+    /// Waits for the append in flight; for ever when there is none.
+    pub(super) async fn in_flight(&mut self) -> Appended {
+        match &mut self.in_flight {
+            Some(task) => match task.await {
+                Ok(appended) => appended,
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            },
+            None => pending().await,
+        }
+    }
+
+    /// Draws the conclusions of an append.
+    pub(super) async fn appended(&mut self, appended: Appended) {
+        self.in_flight = None;
+        let Appended { attempt, outcome } = appended;
+        match outcome {
+            // A look at the end has seen it, and what came after it, before its acknowledgement came.
+            Ok(sequence) if sequence <= self.end.sequence => {}
+            Ok(sequence) => self.learn(Chain { sequence, last: attempt.last, ..self.end }),
+            Err(AppendError::Refused { .. }) => {
+                self.shared.metrics.append_refused();
+                self.look().await;
+            }
+            Err(error) => {
+                self.doubt = Some(attempt);
+                if let AppendError::InProcess = error {
+                    self.away(&error.to_string());
+                } else {
+                    self.look().await;
+                }
+            }
+        }
+    }
+
+    /// Looks at the campaign's end and draws the conclusions; returns its last message.
+    pub(super) async fn look(&mut self) -> Option<Message> {
+        self.look_at = None;
+        match self.read_end().await {
+            Err(unavailable) => {
+                self.away(&unavailable.to_string());
+                None
+            }
+            Ok(None) => {
+                self.forgot("the campaign has vanished from the log");
+                None
+            }
+            Ok(Some(stored)) => match Message::decode(&stored.payload) {
+                Ok(message) => {
+                    self.adopt(Chain::at(stored.position.sequence, &message));
+                    Some(message)
+                }
+                Err(undecodable) => {
+                    self.forgot(&undecodable.to_string());
+                    None
+                }
+            },
+        }
+    }
+
+    /// Takes over what the log says (PROTOCOL L3, L7).
+    pub(super) fn adopt(&mut self, end: Chain) {
+        if end.sequence < self.end.sequence || end.epoch < self.end.epoch {
+            self.forgot("the campaign's end in the log lies before what was acknowledged");
+            return;
+        }
+        if self.shared.status.away().is_some() {
+            tracing::info!(campaign = %self.shared.campaign, "the log is back");
+            self.shared.status.set_away(None);
+            self.patience_ms = FIRST_LOOK_MS;
+        }
+        if end.epoch > self.end.epoch {
+            // A new epoch: what was decided under the old one and is not logged is told to nobody.
+            self.entries.clear();
+            self.bytes = 0;
+            self.doubt = None;
+            // What is in flight expects an old position; its task goes on, its result says nothing any more.
+            self.in_flight = None;
+            self.end = end;
+            self.shared.status.set_decision(end.last);
+            self.give_up(&NoAnswer::Unavailable("the gate was rebuilt meanwhile".to_owned()));
+        }
+        let moved = end != self.end;
+        self.learn(end);
+        if self.doubt.as_ref().is_some_and(|attempt| attempt.expected != self.end.sequence) {
+            self.doubt = None;
+        }
+        if !moved && self.needs_others() {
+            self.look_later();
+        }
+    }
+
+    /// Tells everybody who waits that nothing is known.
+    pub(super) fn give_up(&mut self, no_answer: &NoAnswer) {
+        for waiting in self.waiting.drain(..) {
+            (waiting.release)(Err(no_answer.clone()));
+        }
+        self.settle();
+    }
+
+    fn learn(&mut self, end: Chain) {
+        if end != self.end {
+            self.patience_ms = FIRST_LOOK_MS;
+            self.look_at = None;
+        }
+        self.end = end;
+        self.shared.status.set_end(end);
+        while let Some(entry) = self.entries.pop_front_if(|entry| entry.decision <= end.last) {
+            self.bytes = self.bytes.saturating_sub(entry.weight());
+        }
+        self.settle();
+    }
+
+    /// Releases the answers whose decisions are logged.
+    fn settle(&mut self) {
+        let position = place(&*self.shared.parts.log, &self.shared.campaign, self.end.sequence);
+        while let Some(waiting) = self.waiting.pop_front_if(|waiting| waiting.decision <= self.end.last) {
+            (waiting.release)(Ok(position));
+        }
+        self.shared.status.set_oldest(self.entries.front().map(|entry| entry.at));
+    }
+
+    /// The next message: the entries that continue the end, as many as fit.
+    fn draft(&self) -> Option<Attempt> {
+        let (mut next, mut bytes) = (self.end.last + 1, 0);
+        let mut entries = Vec::new();
+        for entry in &self.entries {
+            bytes += entry.weight();
+            if entry.decision != next || (bytes > MESSAGE_BYTES && !entries.is_empty()) {
+                break;
+            }
+            next += 1;
+            entries.push(entry);
+        }
+        let last = entries.last()?.decision;
+        let draft = Draft {
+            campaign: &self.shared.campaign,
+            log: self.shared.parts.log.identity(),
+            epoch: self.end.epoch,
+            first: self.end.last + 1,
+            last,
+            prev: self.end.sequence,
+            nonce: &random_hex::<8>(),
+            entries,
+        };
+        Some(Attempt { expected: self.end.sequence, last, bytes: draft.encode() })
+    }
+
+    async fn read_end(&self) -> Result<Option<Stored>, LogUnavailable> {
+        let subject = Subject::decisions(&self.shared.campaign);
+        timeout(APPEND_DEADLINE, self.shared.parts.log.end(&subject)).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    fn look_later(&mut self) {
+        self.look_at = Some(Instant::now() + jittered(self.patience_ms.max(2)));
+        self.patience_ms = (self.patience_ms * 2).min(LONGEST_LOOK_MS);
+    }
+
+    /// The log is away: nothing new is decided, whoever waits is told so, and the log is probed until it answers.
+    fn away(&mut self, reason: &str) {
+        if self.shared.status.away().is_none() {
+            tracing::warn!(campaign = %self.shared.campaign, "{reason}; nothing is decided until the log is back");
+            self.patience_ms = LONGEST_LOOK_MS;
+        }
+        self.stop(reason);
+    }
+
+    /// The log is not the one that acknowledged (PROTOCOL L7): nothing is decided until it is again.
+    fn forgot(&mut self, reason: &str) {
+        let reason = format!("the log forgot: {reason}");
+        if self.shared.status.away().as_ref() != Some(&reason) {
+            tracing::error!(campaign = %self.shared.campaign, "{reason}; nothing is issued. Restore the log");
+        }
+        self.stop(&reason);
+    }
+
+    fn stop(&mut self, reason: &str) {
+        self.shared.status.set_away(Some(reason.to_owned()));
+        self.give_up(&NoAnswer::Unavailable(reason.to_owned()));
+        self.look_at = Some(Instant::now() + jittered(self.patience_ms.max(2)));
+        self.patience_ms = (self.patience_ms * 2).min(LONGEST_PROBE_MS);
+    }
+}
+
+/// One attempt; sent again while the log says that one is in process (PROTOCOL L5).
+async fn append(log: &dyn EventLog, subject: &Subject, attempt: &Attempt) -> Result<u64, AppendError> {
+    let started = Instant::now();
+    let mut back_off = 1;
+    loop {
+        let append = log.append(subject, attempt.expected, attempt.bytes.clone());
+        match timeout(APPEND_DEADLINE, append).await.unwrap_or_else(|_| Err(late().into())) {
+            Err(AppendError::InProcess) if started.elapsed() < IN_PROCESS_DEADLINE => {
+                sleep(jittered(back_off)).await;
+                back_off = (back_off * 2).min(100);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn late() -> LogUnavailable {
+    LogUnavailable("it did not answer in time".to_owned())
+}

@@ -1,0 +1,216 @@
+//! What happens when the gate refuses the epoch: find out from the log who is right, and if the gate has forgotten,
+//! fence it and load it anew (PROTOCOL G3-G5). The log alone is enough; no database takes part.
+
+use std::time::Duration;
+
+use firstcome_shared::chain::Chain;
+use firstcome_shared::clock::{jittered, random_hex};
+use firstcome_shared::domain::{Book, CampaignId};
+use firstcome_shared::event::{Entry, Event, Message, VERSION};
+use firstcome_shared::event_log::{AppendError, Budget, EventLog, Subject};
+use tokio::time::{Instant, sleep};
+
+use super::worker::Worker;
+use super::{NoAnswer, call};
+use crate::gate::{GateError, Load, Logged};
+
+/// A fence this young is given time to be loaded by whoever appended it.
+const FENCE_GRACE: Duration = Duration::from_secs(3);
+const GRACE_POLL_MS: u64 = 50;
+/// A rebuild this soon after another one waits first.
+const CALM: Duration = Duration::from_secs(10);
+const FIRST_BACK_OFF_MS: u64 = 100;
+const LONGEST_BACK_OFF_MS: u64 = 5_000;
+const FOLD: Budget = Budget { messages: 512, bytes: 8 << 20 };
+
+/// The rebuilds of a lane: those that follow each other back off.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    last: Option<Instant>,
+    back_off_ms: u64,
+}
+
+/// A campaign folded from the log so far.
+struct Fold {
+    chain: Chain,
+    book: Option<Book>,
+}
+
+impl Worker {
+    /// The gate refused the epoch of the end known here. After `Ok` it is worth asking again.
+    pub(super) async fn recover(&mut self) -> Result<(), NoAnswer> {
+        let refused = self.appender.end().epoch;
+        let first_seen = Instant::now();
+        loop {
+            let Some(message) = self.appender.look().await else { return Err(self.unavailable()) };
+            let end = self.appender.end();
+            if end.epoch != refused {
+                return Ok(());
+            }
+            // Only a gate that refuses the epoch of the log's end has forgotten (PROTOCOL G3).
+            let gate = &self.shared.parts.gate;
+            match gate.outbox(&self.shared.campaign, call(end, &*self.shared.parts.clock), end.last, 0).await {
+                Ok(_) => return Ok(()),
+                Err(GateError::Forgot) => {}
+                Err(error) => return Err(NoAnswer::Unavailable(error.to_string())),
+            }
+            let incarnation = gate.incarnation(&self.shared.campaign).await.map_err(|error| gate_away(&error))?;
+            let being_loaded = loaded_into(&message).is_some_and(|into| into == incarnation);
+            if !being_loaded || first_seen.elapsed() >= FENCE_GRACE {
+                return self.rebuild().await;
+            }
+            sleep(jittered(GRACE_POLL_MS)).await;
+        }
+    }
+
+    /// Fence first, fold after (PROTOCOL G4): what the log holds at the fence is all that the new epoch knows.
+    pub(super) async fn rebuild(&mut self) -> Result<(), NoAnswer> {
+        self.calm_down().await;
+        let started = Instant::now();
+        // Who cannot read every message does not fence. What is folded here need not be folded again.
+        let mut fold = Fold { chain: Chain::default(), book: None };
+        self.fold(&mut fold, u64::MAX).await?;
+        let incarnation =
+            self.shared.parts.gate.incarnation(&self.shared.campaign).await.map_err(|error| gate_away(&error))?;
+        let nonce = random_hex::<8>();
+        let Some(fence) = self.fence(fold.chain, &incarnation, &nonce).await? else { return Ok(()) };
+        self.appender.adopt(fence);
+        self.fold(&mut fold, fence.sequence).await?;
+        let Some(book) = fold.book else { return Err(NoAnswer::NotFound) };
+        let coupons = book.total_issued();
+        let logged = Logged { decision: fence.last, sequence: fence.sequence };
+        let load = Load { epoch: fence.epoch, incarnation, nonce, book, logged };
+        match self.shared.parts.gate.load(&self.shared.campaign, load).await {
+            Ok(()) => {
+                self.shared.status.count_rebuild();
+                self.shared.metrics.rebuilt(started.elapsed());
+                tracing::info!(
+                    campaign = %self.shared.campaign, epoch = fence.epoch, coupons, milliseconds = started.elapsed().as_millis(),
+                    "the gate was loaded from the log"
+                );
+                Ok(())
+            }
+            // It lost its memory once more, or somebody else was faster: asking again tells.
+            Err(GateError::Forgot) => Ok(()),
+            Err(error) => Err(gate_away(&error)),
+        }
+    }
+
+    /// Appends the fence behind the campaign's end; `None` when somebody else has fenced.
+    async fn fence(&mut self, known: Chain, incarnation: &str, nonce: &str) -> Result<Option<Chain>, NoAnswer> {
+        let (mut end, subject) = (known, Subject::decisions(&self.shared.campaign));
+        loop {
+            let bytes = fence(&self.shared.campaign, &*self.shared.parts.log, end, self.shared.parts.clock.now(), incarnation, nonce);
+            match self.shared.parts.log.append(&subject, end.sequence, bytes).await {
+                Ok(sequence) => {
+                    return Ok(Some(Chain { sequence, epoch: end.epoch + 1, last: end.last, loose: false }));
+                }
+                Err(AppendError::InProcess) => sleep(jittered(2)).await,
+                // Refused: at once again behind the message that came between, for a fold would lose every race
+                // against a busy appender. No answer: the end tells (PROTOCOL L4).
+                Err(AppendError::Refused { .. } | AppendError::Unavailable(_)) => {
+                    let Some(message) = self.appender.look().await else { return Err(self.unavailable()) };
+                    let found = self.appender.end();
+                    if message.nonce == nonce {
+                        return Ok(Some(found));
+                    }
+                    if found.epoch > known.epoch {
+                        return Ok(None);
+                    }
+                    end = found;
+                }
+            }
+        }
+    }
+
+    /// Folds the campaign's messages after `fold` up to `to`.
+    async fn fold(&mut self, fold: &mut Fold, to: u64) -> Result<(), NoAnswer> {
+        let subject = Subject::decisions(&self.shared.campaign);
+        while fold.chain.sequence < to {
+            let batch = self.shared.parts.log.read(&subject, fold.chain.sequence, FOLD).await;
+            let batch = batch.map_err(|error| NoAnswer::Unavailable(error.to_string()))?;
+            if batch.is_empty() {
+                break;
+            }
+            for stored in batch.iter().take_while(|stored| stored.position.sequence <= to) {
+                fold.add(stored.position.sequence, &stored.payload).map_err(|problem| {
+                    tracing::error!(campaign = %self.shared.campaign, %problem, "the gate cannot be loaded from this log");
+                    NoAnswer::Unavailable(problem)
+                })?;
+            }
+            if batch.last().is_some_and(|stored| stored.position.sequence > to) {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    async fn calm_down(&mut self) {
+        let history = &mut self.history;
+        if history.last.is_some_and(|last| last.elapsed() < CALM) {
+            history.back_off_ms = (history.back_off_ms * 2).clamp(FIRST_BACK_OFF_MS, LONGEST_BACK_OFF_MS);
+            tracing::warn!(campaign = %self.shared.campaign, "the gate forgets again and again: check its memory and its hosts");
+            sleep(jittered(history.back_off_ms)).await;
+        } else {
+            history.back_off_ms = 0;
+        }
+        history.last = Some(Instant::now());
+    }
+
+    fn unavailable(&self) -> NoAnswer {
+        NoAnswer::Unavailable(self.shared.status.away().unwrap_or_else(|| "the campaign is being recovered".to_owned()))
+    }
+}
+
+impl Fold {
+    fn add(&mut self, sequence: u64, payload: &[u8]) -> Result<(), String> {
+        let message = Message::decode(payload).map_err(|error| format!("message {sequence}: {error}"))?;
+        self.chain = self.chain.follow(sequence, &message).map_err(|error| error.to_string())?;
+        for entry in &message.entries {
+            match (&mut self.book, &entry.event) {
+                (book @ None, Event::CampaignCreated { definition, .. }) => {
+                    *book = Some(Book::new(definition.clone(), entry.at));
+                }
+                (Some(book), _) => book.apply(entry).map_err(|error| error.to_string())?,
+                (None, event) => return Err(format!("message {sequence}: {} before creation", event.kind())),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The gate that this message's epoch is to be loaded into, when it begins one.
+fn loaded_into(message: &Message) -> Option<&str> {
+    match &message.entries.first()?.event {
+        Event::CampaignCreated { incarnation, .. } | Event::GateFenced { incarnation } => Some(incarnation),
+        _ => None,
+    }
+}
+
+fn fence(
+    campaign: &CampaignId,
+    log: &dyn EventLog,
+    end: Chain,
+    at: firstcome_shared::clock::Millis,
+    incarnation: &str,
+    nonce: &str,
+) -> bytes::Bytes {
+    let event = Event::GateFenced { incarnation: incarnation.to_owned() };
+    let message = Message {
+        version: VERSION,
+        campaign: campaign.clone(),
+        log: log.identity().to_owned(),
+        epoch: end.epoch + 1,
+        first: end.last,
+        last: end.last,
+        prev: end.sequence,
+        nonce: nonce.to_owned(),
+        entries: vec![Entry { decision: end.last, at, event }],
+    };
+    message.encode()
+}
+
+fn gate_away(error: &GateError) -> NoAnswer {
+    NoAnswer::Unavailable(error.to_string())
+}

@@ -1,0 +1,103 @@
+//! Refusing strangers of a sold-out campaign without troubling the gate's decision (PROTOCOL A3): the holders are
+//! remembered as hashes, and one read of the gate that began after the request came confirms that nothing has changed.
+
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use firstcome_shared::clock::Millis;
+use firstcome_shared::domain::{CampaignId, UserId, Verdict};
+use foldhash::quality::FixedState;
+
+use super::NoAnswer;
+use crate::gate::{Call, Gate, GateError, Glance};
+
+/// The cache of one campaign; empty until it is sold out.
+#[derive(Debug)]
+pub(super) struct SoldOut {
+    campaign: CampaignId,
+    gate: Arc<dyn Gate>,
+    cache: RwLock<Option<Arc<Cache>>>,
+}
+
+/// Who holds a coupon of a sold-out window.
+#[derive(Debug)]
+struct Cache {
+    /// What must not have changed; its time is when the cache began.
+    glance: Glance,
+    /// The window's end: the cache ends with it.
+    closes_at: Millis,
+    /// How many there were.
+    stock: u64,
+    holders: HashSet<u64, FixedState>,
+}
+
+impl SoldOut {
+    pub(super) fn new(campaign: CampaignId, gate: Arc<dyn Gate>) -> Self {
+        Self { campaign, gate, cache: RwLock::new(None) }
+    }
+
+    /// The refusal, if `user` is certainly a stranger to a campaign that is certainly still sold out.
+    pub(super) async fn refuse(&self, user: &UserId) -> Result<Option<Verdict>, NoAnswer> {
+        let Some(cache) = self.cached() else { return Ok(None) };
+        if cache.holders.contains(&hash(user)) {
+            return Ok(None);
+        }
+        let glance = match self.gate.glance(&self.campaign).await {
+            Ok(glance) => glance,
+            // A gate that forgot is mended by whoever asks it to decide.
+            Err(GateError::Forgot) => None,
+            Err(error) => return Err(NoAnswer::Unavailable(error.to_string())),
+        };
+        let same = glance.is_some_and(|glance| same(&glance, &cache.glance) && glance.now < cache.closes_at);
+        if same {
+            return Ok(Some(Verdict::SoldOut { stock: cache.stock }));
+        }
+        self.forget();
+        Ok(None)
+    }
+
+    /// Whether there is a cache.
+    pub(super) fn begun(&self) -> bool {
+        self.cached().is_some()
+    }
+
+    /// Begins the cache, if the open window is sold out and stays so while the holders are read. To be called only
+    /// after a reply that said decision = logged decision: what it refuses must rest on logged coupons.
+    pub(super) async fn begin(&self, call: Call) {
+        if let Ok(Some(cache)) = self.build(call).await {
+            *self.cache.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(cache));
+        }
+    }
+
+    pub(super) fn forget(&self) {
+        *self.cache.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    async fn build(&self, call: Call) -> Result<Option<Cache>, GateError> {
+        let Some(before) = self.gate.glance(&self.campaign).await? else { return Ok(None) };
+        let view = self.gate.view(&self.campaign, call).await?.body;
+        let Some(open) = view.definition.open_window(view.now) else { return Ok(None) };
+        let window = view.definition.windows[open];
+        if view.issued[open] < window.stock || view.flags.paused || view.flags.cancelled {
+            return Ok(None);
+        }
+        let rows = self.gate.rows(&self.campaign, call, 1, u64::MAX).await?.body;
+        let holders = rows.iter().map(|row| hash(&row.user)).collect();
+        let unchanged = self.gate.glance(&self.campaign).await?.is_some_and(|after| same(&after, &before));
+        Ok(unchanged.then_some(Cache { glance: before, closes_at: window.closes_at, stock: window.stock, holders }))
+    }
+
+    fn cached(&self) -> Option<Arc<Cache>> {
+        self.cache.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn same(one: &Glance, other: &Glance) -> bool {
+    one.incarnation == other.incarnation && one.epoch == other.epoch && one.version == other.version
+}
+
+/// Two people may share a hash: then the stranger asks the gate, no more.
+fn hash(user: &UserId) -> u64 {
+    use std::hash::BuildHasher;
+    FixedState::default().hash_one(user.as_str())
+}

@@ -1,0 +1,71 @@
+//! What a lane's worker lets others see: the end it knows, what is not logged yet, and whether it may decide.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use firstcome_shared::chain::Chain;
+use firstcome_shared::clock::Millis;
+
+/// Written by the worker, read by everybody.
+#[derive(Debug, Default)]
+pub struct Status {
+    end: Mutex<Chain>,
+    away: Mutex<Option<String>>,
+    decision: AtomicU64,
+    rebuilds: AtomicU64,
+    oldest: AtomicI64,
+}
+
+impl Status {
+    pub(super) fn new(end: Chain) -> Self {
+        Self { end: Mutex::new(end), ..Self::default() }
+    }
+
+    /// The campaign's end in the log, as far as this instance knows: position, epoch and decision together.
+    pub fn end(&self) -> Chain {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why nothing is decided at present, when nothing is (P5).
+    pub fn away(&self) -> Option<String> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The highest decision of the gate that this instance has seen.
+    pub fn decision(&self) -> u64 {
+        self.decision.load(Ordering::Relaxed).max(self.end().last)
+    }
+
+    /// Rebuilds that this instance made.
+    pub fn rebuilds(&self) -> u64 {
+        self.rebuilds.load(Ordering::Relaxed)
+    }
+
+    /// When the oldest decision was made that is not known to be logged; `None` when there is none.
+    pub fn oldest(&self) -> Option<Millis> {
+        match self.oldest.load(Ordering::Relaxed) {
+            0 => None,
+            at => Some(Millis(at)),
+        }
+    }
+
+    pub(super) fn set_end(&self, end: Chain) {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
+    }
+
+    pub(super) fn set_away(&self, reason: Option<String>) {
+        *self.away.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
+    pub(super) fn set_decision(&self, decision: u64) {
+        self.decision.store(decision, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_oldest(&self, at: Option<Millis>) {
+        self.oldest.store(at.map_or(0, |at| at.0), Ordering::Relaxed);
+    }
+
+    pub(super) fn count_rebuild(&self) {
+        self.rebuilds.fetch_add(1, Ordering::Relaxed);
+    }
+}

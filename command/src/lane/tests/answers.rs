@@ -1,0 +1,123 @@
+//! Nobody is told anything before everything decided before it is logged (PROTOCOL A1, A2).
+
+use std::sync::Arc;
+
+use firstcome_shared::domain::{Command, Verdict};
+use firstcome_shared::event_log::EventLog;
+
+use super::{again, issued};
+use crate::testing::{World, id, person, until, within};
+
+/// Gives every other task its turn, many times over: whoever could have been answered has been.
+async fn everybody_had_a_turn() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_answer_of_any_kind_comes_before_what_it_rests_on_is_logged() {
+    let (world, instance) = World::with_summer(2).await;
+    let lane = instance.lane("summer").await;
+    instance.log.appends.shut();
+    let gate = Arc::clone(&instance.gate);
+    let decided = async |people| until("the gate has decided", || async { gate.people() >= people }).await;
+    let ann = instance.asking("summer", person("ann")).await;
+    instance.log.appends.somebody_waits().await;
+    let mut others = Vec::new();
+    for (people, name) in [(2, "bob"), (3, "ann"), (4, "cid")] {
+        others.push(instance.asking("summer", person(name)).await);
+        decided(people).await;
+    }
+    let mut commands = Vec::new();
+    for _ in 0..2 {
+        let lane = Arc::clone(&lane);
+        commands.push(tokio::spawn(async move { lane.command(Command::Pause, "olga").await }));
+    }
+    // The second pause changes nothing and has no entry of its own: its answer rests on the first one's. An ask
+    // behind both of them proves that they were decided.
+    until("paused", || async { world.decision("summer", 1).await >= 5 }).await;
+    others.push(instance.asking("summer", person("dan")).await);
+    decided(5).await;
+    everybody_had_a_turn().await;
+    assert!(!ann.is_finished() && !others.iter().any(tokio::task::JoinHandle::is_finished), "told too early");
+    assert!(!commands.iter().any(tokio::task::JoinHandle::is_finished), "told too early");
+    assert_eq!(world.coupons("summer").await, []);
+
+    instance.log.appends.open();
+    let ann = issued(&within("ann", ann).await.unwrap());
+    let mut verdicts = Vec::new();
+    for other in others {
+        let logged = within("an answer", other).await.unwrap().unwrap();
+        assert!(logged.position.sequence >= 2, "{logged:?}");
+        verdicts.push(logged.body);
+    }
+    for command in commands {
+        assert_eq!(within("an answer", command).await.unwrap().unwrap().body, Ok(()));
+    }
+    assert!(matches!(&verdicts[0], Verdict::Issued { held, remaining: 0 } if held.seq == 2));
+    assert_eq!(again(&verdicts[1]), ann);
+    assert_eq!(verdicts[2], Verdict::SoldOut { stock: 2 });
+    assert_eq!(verdicts[3], Verdict::Paused);
+    world.audit("summer", 2, 1).await;
+}
+
+/// Two instances: what B says rests on what A decided and could not log. Nobody hears it before it is logged; then B
+/// logs it, though A hangs for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_instance_decided_is_logged_before_anything_rests_on_it() {
+    let (world, one, two) = World::with_two(1).await;
+    one.log.appends.shut();
+    two.log.appends.shut();
+    let ann = one.asking("summer", person("ann")).await;
+    one.log.appends.somebody_waits().await;
+    let ann_again = two.asking("summer", person("ann")).await;
+    two.log.appends.somebody_waits().await;
+    let stranger = two.asking("summer", person("bob")).await;
+    until("both are decided", || async { two.gate.people() >= 2 }).await;
+    everybody_had_a_turn().await;
+    assert!(!ann_again.is_finished() && !stranger.is_finished() && !ann.is_finished(), "told too early");
+    assert_eq!(world.coupons("summer").await, []);
+
+    two.log.appends.open();
+    let told = again(&within("ann is told by B", ann_again).await.unwrap().unwrap().body);
+    let refused = within("bob is refused", stranger).await.unwrap().unwrap();
+    assert_eq!(refused.body, Verdict::SoldOut { stock: 1 });
+    world.told("summer", &[(person("ann"), told.clone())]).await;
+    // A's own publish never comes through; the end of the log tells it.
+    assert_eq!(issued(&within("ann is told by A", ann).await.unwrap()), told);
+    world.audit("summer", 1, 1).await;
+    assert_eq!(world.epoch("summer").await, 1);
+}
+
+/// The other half of A2: nothing is left to append, because it was logged by somebody else meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_what_another_instance_logs_is_told() {
+    let (world, one, two) = World::with_two(10).await;
+    for round in 0..20 {
+        let name = format!("u-{round}");
+        let (first, second) =
+            (one.asking("summer", person(&name)).await, two.asking("summer", person(&name)).await);
+        let (first, second) = (within("A", first).await.unwrap(), within("B", second).await.unwrap());
+        let positions = [first.unwrap().position, second.unwrap().position];
+        let end = world.log.end(&firstcome_shared::event_log::Subject::decisions(&id("summer"))).await;
+        let end = end.unwrap().unwrap().position;
+        assert!(positions.iter().all(|position| *position <= end), "{positions:?} beyond {end}");
+    }
+    world.audit("summer", 10, 1).await;
+}
+
+/// A position in an answer is one at which the coupon can be read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_names_a_position_at_which_it_can_be_read() {
+    let (world, instance) = World::with_summer(50).await;
+    for number in 1..=20_u64 {
+        let answer = instance.ask("summer", person(number)).await;
+        let at = answer.as_ref().unwrap().position;
+        let seq = issued(&answer).seq;
+        let messages = world.messages("summer").await;
+        let logged = messages.iter().filter(|message| message.prev < at.sequence).flat_map(|m| m.coupons());
+        assert_eq!(logged.filter(|(coupon, ..)| coupon.seq == seq).count(), 1, "{seq} at {at}");
+    }
+}

@@ -1,0 +1,163 @@
+//! Appends that get no answer, or the wrong one, and a log that is away: nothing lost, nothing twice, nothing decided
+//! in the dark, and whoever waits is told soon (P5, PROTOCOL L1, L4, L5).
+
+use std::time::{Duration, Instant};
+
+use super::{again, issued, unavailable};
+use crate::testing::{Fault, Instance, World, person, until, within};
+
+/// Far below the three seconds after which an append, or anything else, counts as unanswered.
+const SOON: Duration = Duration::from_millis(1_500);
+
+async fn log_is_back(instance: &Instance) {
+    let lane = instance.lane("summer").await;
+    let lane = &lane;
+    until("the log is back", || async move { lane.status().away().is_none() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_acknowledgement_changes_nothing() {
+    let (world, instance) = World::with_summer(100).await;
+    for round in 0..10 {
+        instance.log.plan([Fault::LostAcknowledgement]);
+        let first = instance.ask("summer", person(format!("a-{round}"))).await;
+        assert_eq!(issued(&first).seq, 2 * round + 1);
+        assert_eq!(issued(&instance.ask("summer", person(format!("b-{round}"))).await).seq, 2 * round + 2);
+    }
+    world.audit("summer", 20, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_in_process_is_sent_again_with_the_same_bytes() {
+    let (world, instance) = World::with_summer(10).await;
+    instance.log.plan([Fault::InProcess, Fault::InProcess]);
+    assert_eq!(issued(&instance.ask("summer", person("ann")).await).seq, 1);
+    // It was one's own first copy that was in process, and it was stored.
+    instance.log.plan([Fault::InProcessAndStored]);
+    assert_eq!(issued(&instance.ask("summer", person("bob")).await).seq, 2);
+    // All but the creation.
+    let sent = &instance.log.sent()[1..];
+    assert_eq!(sent.len(), 5);
+    assert_eq!((&sent[0], &sent[0]), (&sent[1], &sent[2]), "ann's: the same bytes at the same place");
+    assert_eq!(sent[3], sent[4], "bob's");
+    world.audit("summer", 2, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_that_stays_in_process_for_a_second_means_that_the_log_is_away() {
+    let (world, instance) = World::with_summer(10).await;
+    instance.log.always(Fault::InProcess);
+    let began = Instant::now();
+    unavailable(&instance.ask("summer", person("ann")).await);
+    let took = began.elapsed();
+    assert!((Duration::from_millis(900)..Duration::from_millis(2_500)).contains(&took), "{took:?}");
+    let decided = world.decision("summer", 1).await;
+    unavailable(&instance.ask("summer", person("bob")).await);
+    assert_eq!(world.decision("summer", 1).await, decided, "bob was not even decided");
+    instance.log.always(Fault::None);
+    log_is_back(&instance).await;
+    assert_eq!(again(&instance.insist("summer", person("ann")).await).seq, 1);
+    world.audit("summer", 1, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_log_is_away_nothing_new_is_decided_and_nothing_decided_is_lost() {
+    let (world, instance) = World::with_summer(100).await;
+    issued(&instance.ask("summer", person("ann")).await);
+    instance.log.set_away(true);
+    let began = Instant::now();
+    unavailable(&instance.ask("summer", person("bob")).await);
+    let decided = world.decision("summer", 1).await;
+    assert_eq!(decided, 2, "bob's coupon was decided before anybody could know");
+    let calls = instance.gate.decide_calls();
+    for _ in 0..20 {
+        unavailable(&instance.ask("summer", person("cid")).await);
+        unavailable(&instance.ask("summer", person("ann")).await);
+    }
+    let lane = instance.lane("summer").await;
+    assert!(lane.command(firstcome_shared::domain::Command::Pause, "olga").await.is_err());
+    assert!(began.elapsed() < SOON, "told at once, not after a deadline: {:?}", began.elapsed());
+    assert_eq!((world.decision("summer", 1).await, instance.gate.decide_calls()), (decided, calls));
+    assert_eq!(world.coupons("summer").await.len(), 1);
+
+    instance.log.set_away(false);
+    log_is_back(&instance).await;
+    assert_eq!(again(&instance.insist("summer", person("bob")).await).seq, 2);
+    assert_eq!(super::newly(&instance.insist("summer", person("cid")).await).seq, 3);
+    world.audit("summer", 3, 1).await;
+}
+
+/// A full disk, a full stream: reading works, appending does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_can_be_read_but_not_appended_to_is_away_too() {
+    let (world, instance) = World::with_summer(100).await;
+    instance.log.always(Fault::LostAppend);
+    let began = Instant::now();
+    unavailable(&within("ann is told", instance.ask("summer", person("ann"))).await);
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    // It is tried again and again, slower and slower, and nobody is decided between two tries.
+    let tries = instance.log.sent().len();
+    let log = &instance.log;
+    until("some more tries", || async {
+        unavailable(&instance.ask("summer", person("bob")).await);
+        log.sent().len() >= tries + 6
+    })
+    .await;
+    assert!(began.elapsed() > Duration::from_millis(200), "a full disk is not hammered: {:?}", began.elapsed());
+    assert_eq!(world.decision("summer", 1).await, 1, "only ann");
+    let sent = instance.log.sent();
+    assert!(sent[1..].iter().all(|append| *append == sent[1]), "the same bytes at the same place");
+    instance.log.always(Fault::None);
+    log_is_back(&instance).await;
+    assert_eq!(again(&instance.insist("summer", person("ann")).await).seq, 1);
+    world.audit("summer", 1, 1).await;
+}
+
+/// An append that hangs: its caller is told after the deadline, and it may be stored much later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_that_hangs_is_in_doubt_and_may_be_stored_late() {
+    let (world, instance) = World::with_summer(100).await;
+    instance.log.appends.shut();
+    let began = Instant::now();
+    let ann = instance.asking("summer", person("ann")).await;
+    instance.log.appends.somebody_waits().await;
+    // Decided while nothing is known to be wrong.
+    let bob = instance.asking("summer", person("bob")).await;
+    unavailable(&within("ann is told", ann).await.unwrap());
+    unavailable(&within("bob is told", bob).await.unwrap());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let decided = world.decision("summer", 1).await;
+    unavailable(&instance.ask("summer", person("cid")).await);
+    assert_eq!(world.decision("summer", 1).await, decided);
+    instance.log.appends.open();
+    log_is_back(&instance).await;
+    assert_eq!(again(&instance.insist("summer", person("ann")).await).seq, 1);
+    assert_eq!(again(&instance.insist("summer", person("bob")).await).seq, 2);
+    world.audit("summer", 2, 1).await;
+}
+
+/// Every fault by turns, in a stream of people who ask until they are told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn appends_may_go_wrong_in_every_way_and_nothing_is_lost_or_twice() {
+    use Fault::{InProcess, InProcessAndStored, LostAcknowledgement, LostAppend, None};
+    let (world, instance) = World::with_summer(60).await;
+    instance.log.plan([LostAppend, None, LostAcknowledgement, InProcess, LostAppend, LostAppend, InProcessAndStored]);
+    instance.log.plan([None, LostAcknowledgement, LostAcknowledgement, InProcess, LostAppend, None, LostAppend]);
+    let lanes = [instance.lane("summer").await];
+    let people = (0..100).map(|number| {
+        let lanes = lanes.clone();
+        tokio::spawn(async move { crate::testing::insist(&lanes, person(number)).await })
+    });
+    let mut told = 0;
+    for verdict in within("all are told", futures::future::join_all(people)).await {
+        use firstcome_shared::domain::Verdict;
+        match verdict.unwrap() {
+            Verdict::Issued { .. } | Verdict::AlreadyIssued(_) => told += 1,
+            Verdict::SoldOut { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(told, 60);
+    world.audit("summer", 60, 1).await;
+    assert_eq!(world.epoch("summer").await, 1);
+}

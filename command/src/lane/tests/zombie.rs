@@ -1,0 +1,94 @@
+//! Entries of a lost memory of the gate that come late: they are told to nobody and never reach the log (DESIGN §11,
+//! PROTOCOL L2, L3).
+
+use firstcome_shared::domain::Verdict;
+
+use super::{newly, unavailable};
+use crate::gate::{Call, Gate, Logged};
+use crate::testing::{World, id, person, until, within};
+
+/// The story that justifies the epoch: a publish is held, the gate is wiped, another instance rebuilds it and sells
+/// on, and then the publish comes through.
+async fn zombie_append(stock: u64, left: u64) {
+    let (world, one, two) = World::with_two(stock).await;
+    newly(&one.insist("summer", person("early")).await);
+    one.log.appends.shut();
+    let mut held = Vec::new();
+    for name in ["ann", "bob", "cid"] {
+        held.push(one.asking("summer", person(name)).await);
+    }
+    one.log.appends.somebody_waits().await;
+    until("all are decided", || async { world.decision("summer", 1).await >= 3 }).await;
+    until("all are decided", || async { one.gate.people() >= 4 }).await;
+
+    world.gate.forget();
+    for (seq, name) in (2..).zip(["dan", "eve", "fay"]) {
+        assert_eq!(newly(&two.insist("summer", person(name)).await).seq, seq, "numbers are given again");
+    }
+    assert_eq!(world.epoch("summer").await, 2);
+
+    one.log.appends.open();
+    for asking in held {
+        unavailable(&within("who was held is told", asking).await.unwrap());
+    }
+    let users = |coupons: Vec<firstcome_shared::event::IssuedCoupon>| {
+        coupons.iter().map(|coupon| coupon.user_id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(users(world.coupons("summer").await), ["early", "dan", "eve", "fay"], "nothing of that batch");
+    // Asking again tells the truth: who is not in the log has nothing.
+    for (place, name) in (0..).zip(["ann", "bob", "cid"]) {
+        match one.insist("summer", person(name)).await {
+            Verdict::Issued { held, .. } if place < left => assert_eq!(held.seq, 5 + place),
+            Verdict::SoldOut { .. } if place >= left => {}
+            other => panic!("{name} was told {other:?}"),
+        }
+    }
+    world.audit("summer", stock, 1).await;
+    assert_eq!(world.epoch("summer").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_zombie_append_reaches_nobody_when_all_is_sold() {
+    zombie_append(4, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_zombie_append_takes_nobodys_chance() {
+    zombie_append(6, 2).await;
+}
+
+/// Leftovers that a sweep has read from the gate, and the gate is lost before they are appended: they belong to the
+/// old epoch, though their numbers would fit behind the fence.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leftovers_of_a_lost_gate_are_not_appended_behind_the_fence() {
+    let (world, one, two) = World::with_two(5).await;
+    // Decided by an instance that died before it could append.
+    let call = Call { epoch: 1, logged: Logged::default(), now: firstcome_shared::clock::Clock::now(&world.clock) };
+    one.gate.outboxes.shut();
+    two.gate.outboxes.shut();
+    world.gate.decide(&id("summer"), call, &[person("ghost")]).await.unwrap();
+    world.clock.advance(2_000);
+    // Both instances may have read an empty outbox before; what counts is a sweep that has read the ghost's entry.
+    for instance in [&one, &two] {
+        instance.gate.outboxes.somebody_waits().await;
+        instance.gate.outboxes.open();
+        instance.gate.outboxes.shut();
+        until("the next sweep", || async { instance.gate.outboxes.waiting() > 0 }).await;
+    }
+    world.gate.forget();
+    let three = world.instance().await;
+    three.service.campaign(&id("summer")).await.expect("rebuilt by a look at it");
+    assert_eq!(world.epoch("summer").await, 2);
+    one.gate.outboxes.open();
+    two.gate.outboxes.open();
+    one.adopted("summer", 2).await;
+    two.adopted("summer", 2).await;
+    // One more round of sweeps over both, and then somebody asks.
+    for instance in [&one, &two] {
+        let sweeps = instance.gate.outbox_calls();
+        until("another sweep", || async { instance.gate.outbox_calls() > sweeps }).await;
+    }
+    let ann = newly(&three.insist("summer", person("ann")).await);
+    world.told("summer", &[(person("ann"), ann)]).await;
+    world.audit("summer", 1, 1).await;
+}

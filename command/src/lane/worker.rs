@@ -1,0 +1,239 @@
+//! The one task of a lane: it takes whatever queued up, has it decided, and answers when the log holds it. All that
+//! it knows of the log is in its own hands, so nothing here needs a lock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use firstcome_shared::chain::Chain;
+use firstcome_shared::domain::{Ask, CampaignId, Command, Refused, Verdict};
+use firstcome_shared::event_log::{EventLog, Subject, position};
+use firstcome_shared::position::Position;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+use super::appender::Appender;
+use super::recovery::History;
+use super::sold_out::SoldOut;
+use super::{Answer, Asking, BATCH_BYTES, BATCH_PEOPLE, Logged, NoAnswer, Order, Shared, call};
+use crate::gate::{GateError, Reply};
+
+/// A gate that takes longer is away.
+const GATE_DEADLINE: Duration = Duration::from_secs(3);
+/// Left-over entries of others are looked for this often.
+const SWEEP: Duration = Duration::from_secs(1);
+/// An entry younger than this is still in the hands of who decided it.
+const LEFT_OVER_MS: i64 = 500;
+/// How often a batch is put to a gate that keeps forgetting.
+const ATTEMPTS: u32 = 5;
+
+/// The worker of one lane.
+pub(super) struct Worker {
+    pub(super) shared: Shared,
+    pub(super) appender: Appender,
+    pub(super) history: History,
+    sold_out: Arc<SoldOut>,
+    asks: mpsc::Receiver<Asking>,
+    orders: mpsc::Receiver<Order>,
+}
+
+impl Worker {
+    pub(super) fn new(
+        shared: Shared,
+        end: Chain,
+        sold_out: Arc<SoldOut>,
+        asks: mpsc::Receiver<Asking>,
+        orders: mpsc::Receiver<Order>,
+    ) -> Self {
+        let appender = Appender::new(shared.clone(), end);
+        Self { shared, appender, history: History::default(), sold_out, asks, orders }
+    }
+
+    /// Works until the lane's handle is dropped and everybody has been answered.
+    pub(super) async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH_PEOPLE);
+        let mut sweep = interval(SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut open = true;
+        // What is decided when the lane closes is logged, unless the log is away: then the outbox keeps it.
+        while open || (self.appender.busy() && self.shared.status.away().is_none()) {
+            let look_again = self.appender.look_again();
+            // The queue stands behind everything that makes room for it, or it would starve those who wait.
+            tokio::select! {
+                biased;
+                appended = self.appender.in_flight() => self.appender.appended(appended).await,
+                () = sleep_until(look_again.unwrap_or_else(Instant::now)), if look_again.is_some() => {
+                    self.appender.look().await;
+                }
+                Some(order) = self.orders.recv() => self.order(order).await,
+                taken = self.asks.recv_many(&mut batch, BATCH_PEOPLE), if open && self.appender.has_room() => {
+                    open = taken > 0;
+                    self.decide(&mut batch).await;
+                }
+                _ = sweep.tick() => self.sweep().await,
+            }
+            self.append().await;
+        }
+    }
+
+    /// Has a batch decided, in slices that fit a message.
+    async fn decide(&mut self, batch: &mut Vec<Asking>) {
+        // Who hung up meanwhile has lost nothing by not being asked for.
+        let mut people = batch.drain(..).filter(|asking| !asking.answer.is_closed()).peekable();
+        while people.peek().is_some() {
+            let (mut asks, mut answers, mut bytes) = (Vec::new(), Vec::new(), 0);
+            while let Some(asking) = people.next_if(|_| bytes < BATCH_BYTES) {
+                bytes += weight(&asking.ask);
+                asks.push(asking.ask);
+                answers.push(asking.answer);
+            }
+            self.decide_slice(&asks, answers).await;
+        }
+    }
+
+    async fn decide_slice(&mut self, asks: &[Ask], answers: Vec<oneshot::Sender<Answer>>) {
+        let started = Instant::now();
+        let gate = Arc::clone(&self.shared.parts.gate);
+        let campaign = self.shared.campaign.clone();
+        let reply = self.guarded(|call| gate.decide(&campaign, call, asks)).await;
+        self.shared.metrics.decided(asks.len(), started.elapsed());
+        match reply {
+            Ok(reply) => {
+                self.remember_sold_out(&reply);
+                let verdicts = reply.body;
+                self.appender.decided(reply.entries, reply.decision, |logged| {
+                    for (answer, verdict) in answers.into_iter().zip(verdicts) {
+                        // Who hung up finds the same coupon when they ask again.
+                        let _ = answer.send(logged.clone().map(|position| Logged { body: verdict, position }));
+                    }
+                });
+            }
+            Err(no_answer) => {
+                for answer in answers {
+                    let _ = answer.send(Err(no_answer.clone()));
+                }
+            }
+        }
+    }
+
+    async fn order(&mut self, order: Order) {
+        match order {
+            Order::Command { command, actor, answer } => self.command(&command, &actor, answer).await,
+            Order::Recover { refused, done } => {
+                let outcome = if refused == self.appender.end().epoch { self.recover().await } else { Ok(()) };
+                let _ = done.send(outcome);
+            }
+            Order::Rebuild { done } => {
+                let _ = done.send(self.rebuild().await);
+            }
+        }
+    }
+
+    async fn command(
+        &mut self,
+        command: &Command,
+        actor: &str,
+        answer: oneshot::Sender<Result<Logged<Result<(), Refused>>, NoAnswer>>,
+    ) {
+        let gate = Arc::clone(&self.shared.parts.gate);
+        let campaign = self.shared.campaign.clone();
+        match self.guarded(|call| gate.command(&campaign, call, command, actor)).await {
+            Ok(Reply { decision, entries, body, .. }) => {
+                self.appender.decided(entries, decision, |logged: Result<Position, NoAnswer>| {
+                    let _ = answer.send(logged.map(|position| Logged { body, position }));
+                });
+            }
+            Err(no_answer) => {
+                let _ = answer.send(Err(no_answer));
+            }
+        }
+    }
+
+    /// Puts a deciding call to the gate, mending what makes it refuse. Nothing is decided while the log is away (P5).
+    async fn guarded<T, F>(&mut self, step: impl Fn(crate::gate::Call) -> F) -> Result<Reply<T>, NoAnswer>
+    where
+        F: Future<Output = Result<Reply<T>, GateError>>,
+    {
+        for _ in 0..ATTEMPTS {
+            if let Some(reason) = self.shared.status.away() {
+                return Err(NoAnswer::Unavailable(reason));
+            }
+            let outcome = timeout(GATE_DEADLINE, step(call(self.appender.end(), &*self.shared.parts.clock))).await;
+            match outcome {
+                Ok(Ok(reply)) => return Ok(reply),
+                Ok(Err(GateError::Forgot)) => self.recover().await?,
+                Ok(Err(error)) => return Err(NoAnswer::Unavailable(error.to_string())),
+                Err(_) => return Err(NoAnswer::Unavailable("the gate did not answer in time".to_owned())),
+            }
+        }
+        Err(NoAnswer::Unavailable("the gate keeps forgetting this campaign".to_owned()))
+    }
+
+    /// Starts the next append, if there is something to append or to wait for. What stands before an answer may have
+    /// been decided by another instance: then it comes from the gate (PROTOCOL A2).
+    async fn append(&mut self) {
+        if self.appender.needs_others() {
+            let after = self.appender.end().last;
+            match self.outbox(after).await {
+                Ok(entries) => self.appender.add_others(entries),
+                // Whoever waits was decided under this epoch: a gate that forgot it cannot help them any more.
+                Err(GateError::Forgot) => {
+                    if let Err(no_answer) = self.recover().await {
+                        self.appender.give_up(&no_answer);
+                    }
+                }
+                Err(error) => self.appender.give_up(&NoAnswer::Unavailable(error.to_string())),
+            }
+        }
+        self.appender.start();
+    }
+
+    /// Appends what a dead instance left in the outbox, and notices a gate that forgot while nobody asks.
+    async fn sweep(&mut self) {
+        if self.appender.busy() || self.shared.status.away().is_some() {
+            return;
+        }
+        match self.outbox(self.appender.end().last).await {
+            Ok(entries) => {
+                let now = self.shared.parts.clock.now();
+                if entries.first().is_some_and(|entry| now.since(entry.at) > LEFT_OVER_MS) {
+                    // Most likely another instance has logged them long ago: the end tells.
+                    self.appender.look().await;
+                    self.appender.add_others(entries);
+                }
+            }
+            Err(GateError::Forgot) => {
+                // The next sweep tries again.
+                let _ = self.recover().await;
+            }
+            Err(_) => {}
+        }
+    }
+
+    async fn outbox(&self, after: u64) -> Result<Vec<firstcome_shared::event::Entry>, GateError> {
+        let call = call(self.appender.end(), &*self.shared.parts.clock);
+        let outbox = self.shared.parts.gate.outbox(&self.shared.campaign, call, after, super::appender::MESSAGE_BYTES);
+        match timeout(GATE_DEADLINE, outbox).await {
+            Ok(reply) => reply.map(|reply| reply.body),
+            Err(_) => Err(GateError::Unavailable("it did not answer in time".to_owned())),
+        }
+    }
+
+    fn remember_sold_out(&self, reply: &Reply<Vec<Verdict>>) {
+        let sold_out = reply.body.iter().any(|verdict| matches!(verdict, Verdict::SoldOut { .. }));
+        if sold_out && reply.decision == reply.logged && !self.sold_out.begun() {
+            let call = call(self.appender.end(), &*self.shared.parts.clock);
+            let sold_out = Arc::clone(&self.sold_out);
+            self.shared.parts.lifecycle.spawn("sold-out cache", async move { sold_out.begin(call).await });
+        }
+    }
+}
+
+/// About how many bytes of log an ask may take; never fewer.
+fn weight(ask: &Ask) -> usize {
+    110 + 2 * ask.user.as_str().len() + ask.key.as_ref().map_or(0, |key| 2 * key.as_str().len())
+}
+
+/// The position of `sequence` on the campaign's subject.
+pub(super) fn place(log: &dyn EventLog, campaign: &CampaignId, sequence: u64) -> Position {
+    position(log, &Subject::decisions(campaign), sequence)
+}

@@ -1,0 +1,153 @@
+//! The write side as a whole: create a campaign, ask, command, look, compare. Everything an HTTP handler needs, and
+//! nothing about HTTP.
+
+mod create;
+mod fingerprint;
+mod pipeline;
+mod view;
+
+use std::sync::Arc;
+
+use firstcome_shared::clock::{Clock, random_hex};
+use firstcome_shared::dead_letters::log_act;
+use firstcome_shared::domain::{CampaignId, CodeSecret, Command, Refused};
+use firstcome_shared::event::{Event, Message};
+use firstcome_shared::event_log::{EventLog, LogUnavailable, Subject};
+use firstcome_shared::lifecycle::Lifecycle;
+use firstcome_shared::projection::{Progress, Projection, Reader};
+use firstcome_shared::wire;
+
+use crate::gate::Gate;
+use crate::lane::{Lane, Logged, NoAnswer, Parts};
+use crate::lanes::Lanes;
+use crate::ledger::Ledger;
+pub use create::NotCreated;
+
+/// People that may wait in one campaign's queue, unless set otherwise.
+pub const QUEUE: usize = 16_384;
+
+/// What the write side is made of.
+#[derive(Debug)]
+pub struct Adapters {
+    /// Decides.
+    pub gate: Arc<dyn Gate>,
+    /// The truth.
+    pub log: Arc<dyn EventLog>,
+    /// For payment.
+    pub ledger: Arc<dyn Ledger>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes coupon codes.
+    pub secret: CodeSecret,
+}
+
+/// One instance of the write side.
+#[derive(Debug)]
+pub struct Service {
+    instance: String,
+    lanes: Lanes,
+    ledger: Arc<dyn Ledger>,
+    progress: Arc<Progress>,
+}
+
+impl Service {
+    /// An instance over these adapters; `queue` people may wait in one campaign.
+    pub fn new(adapters: Adapters, lifecycle: Lifecycle, queue: usize) -> Self {
+        let Adapters { gate, log, ledger, clock, secret } = adapters;
+        let progress = Arc::new(Progress::new(ledger.name(), log.partitions()));
+        let lanes = Lanes::new(Arc::new(Parts { gate, log, secret, clock, lifecycle, queue }));
+        Self { instance: random_hex::<4>(), lanes, ledger, progress }
+    }
+
+    /// The readers that keep the ledger level with the log, one a partition; somebody must run them.
+    pub fn ledger_readers(&self) -> Vec<Reader> {
+        let parts = self.lanes.parts();
+        let reader = |partition| Reader {
+            log: Arc::clone(&parts.log),
+            projection: Arc::clone(&self.ledger) as Arc<dyn Projection>,
+            clock: Arc::clone(&parts.clock),
+            progress: Arc::clone(&self.progress),
+            partition,
+        };
+        (0..parts.log.partitions()).map(reader).collect()
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &dyn Ledger {
+        &*self.ledger
+    }
+
+    /// The log.
+    pub fn log(&self) -> &dyn EventLog {
+        &*self.lanes.parts().log
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.lanes.parts().clock
+    }
+
+    /// The lane that serves a campaign. None is served while the log is not the one that the ledger was read from
+    /// (PROTOCOL L7).
+    pub async fn lane(&self, campaign: &CampaignId) -> Result<Arc<Lane>, NoAnswer> {
+        self.intact()?;
+        self.lanes.get(campaign).await
+    }
+
+    fn intact(&self) -> Result<(), NoAnswer> {
+        self.progress.forgot().map_or(Ok(()), |reason| Err(NoAnswer::Unavailable(reason)))
+    }
+
+    /// Has an operator's command decided, and returns the campaign as it is then.
+    pub async fn command(
+        &self,
+        campaign: &CampaignId,
+        command: Command,
+        actor: &str,
+    ) -> Result<Result<wire::Campaign, Refused>, NoAnswer> {
+        let lane = self.lane(campaign).await?;
+        let Logged { body, .. } = lane.command(command, actor).await?;
+        match body {
+            Ok(()) => Ok(Ok(self.campaign(campaign).await?)),
+            Err(refused) => Ok(Err(refused)),
+        }
+    }
+
+    /// Fences the gate and loads the campaign anew from the log.
+    pub async fn rebuild(&self, campaign: &CampaignId, actor: &str) -> Result<wire::Campaign, NoAnswer> {
+        let lane = self.lane(campaign).await?;
+        // Logged first: nobody acts unseen, also when the rebuild fails (P10).
+        log_act(self.log(), self.clock(), campaign, actor, "rebuild", "gate")
+            .await
+            .map_err(|error| NoAnswer::Unavailable(error.to_string()))?;
+        lane.rebuild().await?;
+        self.campaign(campaign).await
+    }
+
+    /// A campaign whose codes were made with another secret than this instance's: it must not serve it.
+    pub async fn made_with_another_secret(&self) -> Result<Option<CampaignId>, LogUnavailable> {
+        const PAGE: u32 = 256;
+        let (log, key_id) = (self.log(), self.lanes.parts().secret.key_id());
+        let mut after: Option<CampaignId> = None;
+        loop {
+            let page = log.campaigns(after.as_ref().map(CampaignId::as_str), PAGE).await?;
+            for campaign in &page {
+                let Some(first) = log.first(&Subject::decisions(campaign)).await? else { continue };
+                let Ok(message) = Message::decode(&first.payload) else { continue };
+                let event = message.entries.first().map(|entry| &entry.event);
+                if matches!(event, Some(Event::CampaignCreated { definition, .. }) if definition.key_id != key_id) {
+                    return Ok(Some(campaign.clone()));
+                }
+            }
+            match page.last() {
+                Some(last) => after = Some(last.clone()),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Lets every lane finish what it has decided and end.
+    pub fn close(&self) {
+        self.lanes.close();
+    }
+}

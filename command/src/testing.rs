@@ -1,0 +1,141 @@
+//! The rigs of the write side's tests: real adapters in a temporary folder, each instance behind decorators of its own
+//! that hold, lose and count what passes through the two ports. Time is a hand that tests move.
+
+mod faulty_log;
+mod watched_gate;
+mod world;
+
+use std::future::Future;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use firstcome_shared::domain::{Ask, RequestKey, UserId};
+use tokio::sync::watch;
+
+pub(crate) use faulty_log::{Fault, FaultyLog};
+pub(crate) use watched_gate::WatchedGate;
+pub(crate) use world::{Instance, World, id, insist, one_off};
+
+/// Far more than anything takes that works.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Asks again and again until it is so.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut so: impl FnMut() -> F) {
+    let begun = Instant::now();
+    while !so().await {
+        assert!(begun.elapsed() < DEADLINE, "not within the deadline: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// `work`, or a failure that says what did not come to an end.
+pub(crate) async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(DEADLINE, work).await {
+        Ok(done) => done,
+        Err(_) => panic!("not within the deadline: {what}"),
+    }
+}
+
+/// A person without a key.
+pub(crate) fn person(name: impl std::fmt::Display) -> Ask {
+    Ask { user: UserId::parse(&name.to_string()).unwrap(), key: None }
+}
+
+/// A person's wish with a key.
+pub(crate) fn wish(name: impl std::fmt::Display, key: impl std::fmt::Display) -> Ask {
+    Ask { key: Some(RequestKey::parse(&key.to_string()).unwrap()), ..person(name) }
+}
+
+/// A door: who comes waits while it is shut.
+#[derive(Debug)]
+pub(crate) struct Door {
+    shut: watch::Sender<bool>,
+    waiting: watch::Sender<usize>,
+}
+
+impl Default for Door {
+    fn default() -> Self {
+        Self { shut: watch::Sender::new(false), waiting: watch::Sender::new(0) }
+    }
+}
+
+impl Door {
+    pub(crate) fn shut(&self) {
+        self.shut.send_replace(true);
+    }
+
+    pub(crate) fn open(&self) {
+        self.shut.send_replace(false);
+    }
+
+    /// Passes, or waits until the door opens.
+    pub(crate) async fn pass(&self) {
+        if !*self.shut.borrow() {
+            return;
+        }
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        let mut shut = self.shut.subscribe();
+        // A door that is gone never opens again.
+        if shut.wait_for(|shut| !shut).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        self.waiting.send_modify(|waiting| *waiting -= 1);
+    }
+
+    /// How many stand before it.
+    pub(crate) fn waiting(&self) -> usize {
+        *self.waiting.borrow()
+    }
+
+    /// Returns when somebody stands before it.
+    pub(crate) async fn somebody_waits(&self) {
+        let mut waiting = self.waiting.subscribe();
+        let arrived = waiting.wait_for(|waiting| *waiting > 0);
+        within("somebody stands before the door", arrived).await.unwrap();
+    }
+}
+
+/// Counts the calls of all ports of all instances, and does something just before the n-th.
+#[derive(Default)]
+pub(crate) struct Steps {
+    count: AtomicU64,
+    armed: Mutex<Option<(u64, Box<dyn FnOnce() + Send>)>>,
+    names: Mutex<Vec<&'static str>>,
+}
+
+impl std::fmt::Debug for Steps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Steps({:?})", self.count)
+    }
+}
+
+impl Steps {
+    /// Counts from here; `action` runs just before call number `nth`, from 1.
+    pub(crate) fn arm(&self, nth: u64, action: impl FnOnce() + Send + 'static) {
+        self.count.store(0, Ordering::SeqCst);
+        self.names.lock().unwrap().clear();
+        *self.armed.lock().unwrap() = Some((nth, Box::new(action)));
+    }
+
+    /// Whether the action has not run yet.
+    pub(crate) fn pending(&self) -> bool {
+        self.armed.lock().unwrap().is_some()
+    }
+
+    /// What was called since.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.names.lock().unwrap().clone()
+    }
+
+    pub(crate) fn tick(&self, name: &'static str) {
+        let count = self.count.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut armed = self.armed.lock().unwrap();
+        self.names.lock().unwrap().push(name);
+        if armed.as_ref().is_some_and(|(nth, _)| *nth <= count)
+            && let Some((_, action)) = armed.take()
+        {
+            action();
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! A gate that is watched: calls are counted and may be held, before they are carried out or after, or not answered
+//! at all. One an instance, all over the same real gate.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use firstcome_shared::domain::{Ask, CampaignId, Command, Refused, Verdict};
+use firstcome_shared::event::Entry;
+
+use super::{Door, Steps};
+use crate::gate::{Call, Gate, GateError, GateRow, Glance, Load, Reply, View};
+
+/// The gate as one instance sees it.
+#[derive(Debug)]
+pub(crate) struct WatchedGate {
+    inner: Arc<dyn Gate>,
+    steps: Arc<Steps>,
+    decided: AtomicU64,
+    asked: AtomicU64,
+    glances: AtomicU64,
+    outbox_reads: AtomicU64,
+    away: AtomicBool,
+    glances_away: AtomicBool,
+    /// Decide calls wait here before they are carried out.
+    pub(crate) decides: Door,
+    /// Replies of the outbox wait here.
+    pub(crate) outboxes: Door,
+    /// Loads wait here before they are carried out.
+    pub(crate) loads: Door,
+    /// Looks at the state wait here before they are carried out.
+    pub(crate) views: Door,
+    /// Replies that name the incarnation wait here.
+    pub(crate) incarnations: Door,
+}
+
+impl WatchedGate {
+    pub(crate) fn new(inner: Arc<dyn Gate>, steps: Arc<Steps>) -> Self {
+        Self {
+            inner,
+            steps,
+            decided: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
+            glances: AtomicU64::new(0),
+            outbox_reads: AtomicU64::new(0),
+            away: AtomicBool::new(false),
+            glances_away: AtomicBool::new(false),
+            decides: Door::default(),
+            outboxes: Door::default(),
+            loads: Door::default(),
+            views: Door::default(),
+            incarnations: Door::default(),
+        }
+    }
+
+    /// Answers nobody any more, or again.
+    pub(crate) fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// Does not confirm sold-out caches any more, or again.
+    pub(crate) fn set_glances_away(&self, away: bool) {
+        self.glances_away.store(away, Ordering::SeqCst);
+    }
+
+    /// Decide calls so far.
+    pub(crate) fn decide_calls(&self) -> u64 {
+        self.decided.load(Ordering::SeqCst)
+    }
+
+    /// People put to the gate so far.
+    pub(crate) fn people(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Glances so far.
+    pub(crate) fn glance_calls(&self) -> u64 {
+        self.glances.load(Ordering::SeqCst)
+    }
+
+    /// Replies of the outbox so far.
+    pub(crate) fn outbox_calls(&self) -> u64 {
+        self.outbox_reads.load(Ordering::SeqCst)
+    }
+
+    fn reachable(&self, call: &'static str) -> Result<(), GateError> {
+        self.steps.tick(call);
+        if self.away.load(Ordering::SeqCst) { Err(GateError::Unavailable("away".to_owned())) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Gate for WatchedGate {
+    fn kind(&self) -> &'static str {
+        self.inner.kind()
+    }
+
+    async fn incarnation(&self, campaign: &CampaignId) -> Result<String, GateError> {
+        self.reachable("incarnation")?;
+        let incarnation = self.inner.incarnation(campaign).await;
+        self.incarnations.pass().await;
+        incarnation
+    }
+
+    async fn decide(
+        &self,
+        campaign: &CampaignId,
+        call: Call,
+        asks: &[Ask],
+    ) -> Result<Reply<Vec<Verdict>>, GateError> {
+        self.decides.pass().await;
+        self.reachable("decide")?;
+        self.decided.fetch_add(1, Ordering::SeqCst);
+        self.asked.fetch_add(u64::try_from(asks.len()).unwrap(), Ordering::SeqCst);
+        self.inner.decide(campaign, call, asks).await
+    }
+
+    async fn command(
+        &self,
+        campaign: &CampaignId,
+        call: Call,
+        command: &Command,
+        actor: &str,
+    ) -> Result<Reply<Result<(), Refused>>, GateError> {
+        self.reachable("command")?;
+        self.inner.command(campaign, call, command, actor).await
+    }
+
+    async fn outbox(
+        &self,
+        campaign: &CampaignId,
+        call: Call,
+        after: u64,
+        max_bytes: usize,
+    ) -> Result<Reply<Vec<Entry>>, GateError> {
+        self.reachable("outbox")?;
+        let reply = self.inner.outbox(campaign, call, after, max_bytes).await;
+        self.outboxes.pass().await;
+        self.outbox_reads.fetch_add(1, Ordering::SeqCst);
+        reply
+    }
+
+    async fn view(&self, campaign: &CampaignId, call: Call) -> Result<Reply<View>, GateError> {
+        self.views.pass().await;
+        self.reachable("view")?;
+        self.inner.view(campaign, call).await
+    }
+
+    async fn glance(&self, campaign: &CampaignId) -> Result<Option<Glance>, GateError> {
+        self.reachable("glance")?;
+        self.glances.fetch_add(1, Ordering::SeqCst);
+        if self.glances_away.load(Ordering::SeqCst) {
+            return Err(GateError::Unavailable("no glance".to_owned()));
+        }
+        self.inner.glance(campaign).await
+    }
+
+    async fn rows(
+        &self,
+        campaign: &CampaignId,
+        call: Call,
+        from: u64,
+        to: u64,
+    ) -> Result<Reply<Vec<GateRow>>, GateError> {
+        self.reachable("rows")?;
+        self.inner.rows(campaign, call, from, to).await
+    }
+
+    async fn load(&self, campaign: &CampaignId, load: Load) -> Result<(), GateError> {
+        self.loads.pass().await;
+        self.reachable("load")?;
+        self.inner.load(campaign, load).await
+    }
+}

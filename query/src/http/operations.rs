@@ -1,0 +1,79 @@
+//! What the operator watches and mends: how far the read model is behind, and what it could not apply.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use firstcome_shared::auth::{Operator, Reader};
+use firstcome_shared::dead_letters::{self, NotRemedied};
+use firstcome_shared::http::{self, Json, Path, Query as Parameters};
+use firstcome_shared::position::Position;
+use firstcome_shared::projection::Remedy;
+use firstcome_shared::wire::{Code, DeadLetter, Page, Problem, ProjectionView};
+
+use super::{AtLeast, unavailable};
+use crate::Query;
+
+/// Shows how far the read model is behind
+#[utoipa::path(get, path = "/v1/history/lag", tag = "history", params(AtLeast),
+    responses((status = 200, body = ProjectionView), (status = 503, response = Problem),
+        (status = 504, response = Problem)))]
+pub(super) async fn lag(
+    State(query): State<Arc<Query>>,
+    Reader(_): Reader,
+    Parameters(asked): Parameters<AtLeast>,
+) -> http::Result<Json<ProjectionView>> {
+    query.reached(asked.at_least).await?;
+    Ok(Json(query.progress.view(&*query.log, &*query.clock).await.map_err(unavailable)?))
+}
+
+/// Lists the read model's dead letters
+///
+/// One a parked campaign: the message that the read model could not apply.
+#[utoipa::path(get, path = "/v1/history/dead-letters", tag = "history", params(AtLeast),
+    responses((status = 200, body = Page<DeadLetter>), (status = 504, response = Problem)))]
+pub(super) async fn dead_letters(
+    State(query): State<Arc<Query>>,
+    Reader(_): Reader,
+    Parameters(asked): Parameters<AtLeast>,
+) -> http::Result<Json<Page<DeadLetter>>> {
+    query.reached(asked.at_least).await?;
+    let letters = dead_letters::list(&*query.model, query.log.partitions()).await.map_err(unavailable)?;
+    Ok(Json(Page { items: letters, next: None }))
+}
+
+/// Replays a dead letter
+///
+/// Reads the parked campaign on from the message that failed. The replay itself is done by the read model's reader.
+#[utoipa::path(post, path = "/v1/history/dead-letters/{id}/replay", tag = "history", params(("id" = String, Path)),
+    responses((status = 202, description = "It will be replayed"), (status = 404, response = Problem)))]
+pub(super) async fn replay(
+    State(query): State<Arc<Query>>,
+    Operator(caller): Operator,
+    Path(id): Path<String>,
+) -> http::Result<StatusCode> {
+    remedy(&query, &id, Remedy::Replay, &caller.name).await
+}
+
+/// Discards a dead letter
+///
+/// Skips the one message that failed and reads the parked campaign on behind it.
+#[utoipa::path(delete, path = "/v1/history/dead-letters/{id}", tag = "history", params(("id" = String, Path)),
+    responses((status = 202, description = "It will be skipped"), (status = 404, response = Problem)))]
+pub(super) async fn discard(
+    State(query): State<Arc<Query>>,
+    Operator(caller): Operator,
+    Path(id): Path<String>,
+) -> http::Result<StatusCode> {
+    remedy(&query, &id, Remedy::Discard, &caller.name).await
+}
+
+async fn remedy(query: &Query, id: &str, remedy: Remedy, actor: &str) -> http::Result<StatusCode> {
+    let unknown = || Problem::new(Code::DeadLetterNotFound, format!("No campaign is parked at {id:?}."));
+    let position: Position = id.parse().map_err(|_| unknown())?;
+    match dead_letters::remedy(&*query.log, &*query.model, &*query.clock, position, remedy, actor).await {
+        Ok(()) => Ok(StatusCode::ACCEPTED),
+        Err(NotRemedied::NotFound) => Err(unknown().into()),
+        Err(error) => Err(unavailable(error)),
+    }
+}

@@ -1,0 +1,151 @@
+//! What an operator can do about parked campaigns, the same on both sides: see them, replay them, discard the one
+//! message. Both acts are events in the log before they happen (P10).
+
+use tokio::time::sleep;
+
+use crate::clock::{Clock, jittered, random_hex};
+use crate::domain::{CampaignId, mask};
+use crate::event::{Entry, Event, Message, VERSION};
+use crate::event_log::{AppendError, EventLog, LogUnavailable, Subject};
+use crate::position::Position;
+use crate::projection::{Projection, Remedy, StoreUnavailable};
+use crate::wire::{DeadLetter, Time};
+
+/// An operator's act was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRemedied {
+    /// Nothing is parked there.
+    #[error("no campaign is parked at this position")]
+    NotFound,
+    /// The act could not be logged, so it was not done.
+    #[error(transparent)]
+    Log(#[from] LogUnavailable),
+    /// The projection's store is away.
+    #[error(transparent)]
+    Store(#[from] StoreUnavailable),
+}
+
+/// The dead letters of every partition, oldest position first.
+pub async fn list(
+    projection: &(impl Projection + ?Sized),
+    partitions: u32,
+) -> Result<Vec<DeadLetter>, StoreUnavailable> {
+    let mut letters = Vec::new();
+    for partition in 0..partitions {
+        for parked in projection.parked(partition).await? {
+            letters.push(DeadLetter {
+                id: parked.position.to_string(),
+                projection: projection.name().to_owned(),
+                campaign_id: parked.campaign.to_string(),
+                position: parked.position,
+                reason: parked.reason,
+                parked_at: Time(parked.parked_at),
+                attempts: parked.attempts,
+                replaying: parked.remedy.is_some(),
+                message: masked(&parked.payload),
+            });
+        }
+    }
+    letters.sort_by_key(|letter| letter.position);
+    Ok(letters)
+}
+
+/// Logs that `actor` wants the message at `position` replayed or discarded, then has the projection do it.
+pub async fn remedy(
+    log: &dyn EventLog,
+    projection: &(impl Projection + ?Sized),
+    clock: &dyn Clock,
+    position: Position,
+    remedy: Remedy,
+    actor: &str,
+) -> Result<(), NotRemedied> {
+    let parked = projection.parked(position.partition).await?;
+    let parked =
+        parked.into_iter().find(|parked| parked.position == position).ok_or(NotRemedied::NotFound)?;
+    let action = match remedy {
+        Remedy::Replay => "replay",
+        Remedy::Discard => "discard",
+    };
+    let target = format!("{} {position}", projection.name());
+    log_act(log, clock, &parked.campaign, actor, action, &target).await?;
+    if projection.request(position, remedy).await? { Ok(()) } else { Err(NotRemedied::NotFound) }
+}
+
+/// Appends what an operator did outside the gate to the campaign's second subject.
+pub async fn log_act(
+    log: &dyn EventLog,
+    clock: &dyn Clock,
+    campaign: &CampaignId,
+    actor: &str,
+    action: &str,
+    target: &str,
+) -> Result<Position, LogUnavailable> {
+    let subject = Subject::uses(campaign);
+    let nonce = random_hex::<8>();
+    let mut back_off = 1;
+    loop {
+        let prev = match log.end(&subject).await? {
+            // A doubtful append that was stored after all.
+            Some(end) if Message::decode(&end.payload).is_ok_and(|message| message.nonce == nonce) => {
+                return Ok(end.position);
+            }
+            end => end.map_or(0, |end| end.position.sequence),
+        };
+        let event = Event::OperatorActed {
+            actor: actor.to_owned(),
+            action: action.to_owned(),
+            target: target.to_owned(),
+        };
+        let message = Message {
+            version: VERSION,
+            campaign: campaign.clone(),
+            log: log.identity().to_owned(),
+            epoch: 0,
+            first: 0,
+            last: 0,
+            prev,
+            nonce: nonce.clone(),
+            entries: vec![Entry { decision: 0, at: clock.now(), event }],
+        };
+        match log.append(&subject, prev, message.encode()).await {
+            Ok(sequence) => return Ok(crate::event_log::position(log, &subject, sequence)),
+            Err(AppendError::Unavailable(error)) => return Err(error),
+            Err(AppendError::Refused { .. } | AppendError::InProcess) => {
+                sleep(jittered(back_off)).await;
+                back_off = (back_off * 2).min(100);
+            }
+        }
+    }
+}
+
+/// A message as people may see it: coupon codes are money.
+fn masked(payload: &str) -> String {
+    const FIELD: &str = "\"code\":\"";
+    let mut parts = payload.split(FIELD);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown.push_str(FIELD);
+        match part.split_once('"') {
+            Some((code, rest)) => {
+                shown.push_str(&mask(code));
+                shown.push('"');
+                shown.push_str(rest);
+            }
+            // Cut in the middle of a code.
+            None => shown.push('…'),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_in_a_message_are_masked_also_when_it_was_cut() {
+        let shown = masked(r#"{"code":"7Q2M-AAAA-BBBB-CCCC","seq":1,"code":"8Q2M-AA"#);
+        assert_eq!(shown, r#"{"code":"7Q2M-****-****-****","seq":1,"code":"…"#);
+        assert_eq!(masked("not JSON"), "not JSON");
+    }
+}

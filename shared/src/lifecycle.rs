@@ -1,0 +1,69 @@
+//! Background tasks and how they end: all of them when the process is told to stop, and the process when one of them
+//! dies (DESIGN §8).
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Owns the background tasks of a process. Clones are the same owner.
+#[derive(Clone, Debug, Default)]
+pub struct Lifecycle {
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    died: Arc<watch::Sender<Option<String>>>,
+}
+
+impl Lifecycle {
+    /// Told when the process is to stop; hand it to whatever must end by itself.
+    pub fn stop(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Runs `task` in the background. It may end at any time, but not panic: that ends the process.
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let died = Arc::clone(&self.died);
+        self.tasks.spawn(async move {
+            if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+                died.send_replace(Some(name.to_owned()));
+            }
+        });
+    }
+
+    /// Returns the name of the first task that died.
+    pub async fn death(&self) -> String {
+        let mut died = self.died.subscribe();
+        let name = died.wait_for(Option::is_some).await.ok().and_then(|name| name.clone());
+        match name {
+            Some(name) => name,
+            // The sender lives as long as `self`.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Tells every task to stop and waits until all have ended.
+    pub async fn shut_down(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dying_task_is_named_and_the_others_are_stopped() {
+        let lifecycle = Lifecycle::default();
+        let stop = lifecycle.stop();
+        lifecycle.spawn("waits", async move { stop.cancelled().await });
+        lifecycle.spawn("dies", async { panic!("on purpose") });
+        assert_eq!(lifecycle.death().await, "dies");
+        lifecycle.shut_down().await;
+    }
+}

@@ -1,0 +1,364 @@
+//! The one loop that reads the log into a store: claim, read from the checkpoint, apply, advance; back off while
+//! something is away; park a campaign whose message cannot be applied; replay it when an operator asks.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{ApplyError, Checkpoint, Claim, Delivery, Parked, Progress, Projection, Remedy, Replayed};
+use crate::chain::Chain;
+use crate::clock::{Clock, jittered, random_hex};
+use crate::domain::CampaignId;
+use crate::event::Message;
+use crate::event_log::{Budget, EventLog, LogUnavailable, Stored};
+use crate::position::Position;
+
+/// How often a message is tried before its campaign is parked.
+const ATTEMPTS: u32 = 5;
+const LEASE_MS: i64 = 10_000;
+/// Renew the lease and look for replays at least this often.
+const HOUSEKEEPING: Duration = Duration::from_millis(500);
+const FIRST_BACK_OFF_MS: u64 = 20;
+const LONGEST_BACK_OFF_MS: u64 = 5_000;
+const BATCH: Budget = Budget { messages: 256, bytes: 4 << 20 };
+/// How much of a message's bytes a dead letter shows.
+const SHOWN: usize = 4_096;
+
+/// Reads one partition of a log into one projection.
+pub struct Reader {
+    /// What is read.
+    pub log: Arc<dyn EventLog>,
+    /// Where it goes.
+    pub projection: Arc<dyn Projection>,
+    /// Tells the lease's time.
+    pub clock: Arc<dyn Clock>,
+    /// Where it is told how far it came.
+    pub progress: Arc<Progress>,
+    /// Which partition.
+    pub partition: u32,
+}
+
+/// Why a round of reading ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ReaderStopped {
+    /// Log or store is away, or somebody else took over: try again.
+    #[error(transparent)]
+    Retry(#[from] ApplyError),
+    /// The log is away: try again.
+    #[error(transparent)]
+    Log(#[from] LogUnavailable),
+    /// The log is not the one that was read before (PROTOCOL L7): only an operator can help.
+    #[error("{0}")]
+    Forgot(String),
+}
+
+impl From<super::StoreUnavailable> for ReaderStopped {
+    fn from(error: super::StoreUnavailable) -> Self {
+        Self::Retry(error.into())
+    }
+}
+
+/// One stay at the head of a partition: the claim and what is remembered under it.
+struct Round<'a> {
+    reader: &'a Reader,
+    claim: Claim,
+    at: u64,
+    parked: HashSet<CampaignId>,
+}
+
+impl Reader {
+    /// Reads until `stop`. Failures are waited out, however long they take.
+    pub async fn run(self, stop: CancellationToken) {
+        stop.run_until_cancelled(self.forever()).await;
+    }
+
+    async fn forever(&self) {
+        let holder = random_hex::<8>();
+        let mut back_off = FIRST_BACK_OFF_MS;
+        loop {
+            let before = self.progress.sequence(self.partition);
+            let stopped = self.round(&holder).await.err();
+            let reason = stopped.as_ref().map(ToString::to_string);
+            if reason.is_some() && reason != self.progress.stalled() {
+                let (name, partition) = (self.projection.name(), self.partition);
+                match &stopped {
+                    Some(ReaderStopped::Forgot(why)) => tracing::error!(
+                        projection = name,
+                        partition,
+                        "{why}; nothing is applied. Restore the log this store was read from, or delete the store to \
+                         read it anew"
+                    ),
+                    Some(ReaderStopped::Retry(ApplyError::Stale)) => {
+                        tracing::info!(projection = name, partition, "another reader has taken over");
+                    }
+                    Some(why) => tracing::warn!(projection = name, partition, "{why}; trying again"),
+                    None => {}
+                }
+            }
+            let forgot = matches!(stopped, Some(ReaderStopped::Forgot(_)));
+            self.progress.note_stalled(reason, forgot);
+            if self.progress.sequence(self.partition) != before {
+                back_off = FIRST_BACK_OFF_MS;
+            }
+            sleep(jittered(back_off)).await;
+            back_off = (back_off * 2).min(LONGEST_BACK_OFF_MS);
+        }
+    }
+
+    /// Reads until something stands in the way. `Ok`: somebody else has the lease.
+    async fn round(&self, holder: &str) -> Result<(), ReaderStopped> {
+        let lease = |now| self.projection.claim(self.partition, holder, now, LEASE_MS);
+        // Before the claim, too: a store that was read from another log is left untouched.
+        self.check(self.projection.checkpoint(self.partition).await?).await?;
+        let token = lease(self.clock.now()).await?;
+        let log = self.log.identity().to_owned();
+        let at = self.check(self.projection.checkpoint(self.partition).await?).await?;
+        // Also how far the one who has the lease has come: who waits for a position here must not wait in vain.
+        self.progress.reached(self.partition, at);
+        let Some(token) = token else { return Ok(()) };
+        let claim = Claim { partition: self.partition, token, log };
+        let mut round = Round { reader: self, claim, at, parked: HashSet::new() };
+        round.housekeeping().await?;
+        let mut renewed = tokio::time::Instant::now();
+        loop {
+            if renewed.elapsed() >= HOUSEKEEPING {
+                if lease(self.clock.now()).await? != Some(token) {
+                    return Err(ApplyError::Stale.into());
+                }
+                renewed = tokio::time::Instant::now();
+                round.housekeeping().await?;
+            }
+            let batch = self.log.read_partition(self.partition, round.at, BATCH).await?;
+            if batch.is_empty() {
+                self.progress.note_stalled(None, false);
+                // The deadline is for the lease; new messages wake it at once.
+                let _ = timeout(HOUSEKEEPING, self.log.changed(self.partition, round.at)).await;
+            } else {
+                round.take(&batch).await?;
+                // Not before: a message that does not continue its campaign is met here, round after round.
+                self.progress.note_stalled(None, false);
+            }
+        }
+    }
+
+    /// The sequence to read from, if the log is the one that was read before.
+    async fn check(&self, checkpoint: Option<Checkpoint>) -> Result<u64, ReaderStopped> {
+        let Some(Checkpoint { log, sequence }) = checkpoint else { return Ok(0) };
+        let name = self.projection.name();
+        if log != self.log.identity() {
+            let ours = self.log.identity();
+            return Err(ReaderStopped::Forgot(format!(
+                "{name} was read from log {log}, but this is log {ours}"
+            )));
+        }
+        let end = self.log.backlog(self.partition, sequence).await?.end;
+        if sequence > end {
+            return Err(ReaderStopped::Forgot(format!(
+                "the log forgot: {name} has read up to {sequence}, but the log ends at {end}"
+            )));
+        }
+        Ok(sequence)
+    }
+}
+
+impl Round<'_> {
+    /// Applies a batch as a whole; where that fails, its messages one by one.
+    async fn take(&mut self, batch: &[Stored]) -> Result<(), ReaderStopped> {
+        let Some(to) = batch.last().map(|stored| stored.position.sequence) else { return Ok(()) };
+        let open = batch.iter().filter(|stored| !self.parked.contains(&stored.subject.campaign));
+        let Ok(deliveries) = open.map(decode).collect::<Result<Vec<_>, _>>() else {
+            return self.take_singly(batch).await;
+        };
+        match self.reader.projection.apply(&self.claim, self.at, &deliveries, to).await {
+            Ok(()) => self.reached(to),
+            Err(ApplyError::Refused(_)) => return self.take_singly(batch).await,
+            Err(error) => return Err(stopped(error)),
+        }
+        Ok(())
+    }
+
+    async fn take_singly(&mut self, batch: &[Stored]) -> Result<(), ReaderStopped> {
+        for stored in batch {
+            let to = stored.position.sequence;
+            let projection = &self.reader.projection;
+            if self.parked.contains(&stored.subject.campaign) {
+                projection.apply(&self.claim, self.at, &[], to).await.map_err(stopped)?;
+            } else {
+                let mut failed = None;
+                for attempt in 1..=ATTEMPTS {
+                    match self.attempt(stored, to).await {
+                        Ok(()) => {
+                            failed = None;
+                            break;
+                        }
+                        Err(ApplyError::Refused(reason)) => failed = Some(reason),
+                        Err(error) => return Err(stopped(error)),
+                    }
+                    sleep(jittered(FIRST_BACK_OFF_MS * u64::from(attempt))).await;
+                }
+                if let Some(reason) = failed {
+                    let parked = self.dead_letter(stored, reason);
+                    projection.park(&self.claim, self.at, &parked, to).await.map_err(stopped)?;
+                    self.parked.insert(parked.campaign);
+                    self.reader.progress.note_parked(self.parked.len());
+                }
+            }
+            self.reached(to);
+        }
+        Ok(())
+    }
+
+    async fn attempt(&self, stored: &Stored, to: u64) -> Result<(), ApplyError> {
+        let delivery = decode(stored).map_err(ApplyError::Refused)?;
+        self.reader.projection.apply(&self.claim, self.at, &[delivery], to).await
+    }
+
+    fn dead_letter(&self, stored: &Stored, reason: String) -> Parked {
+        let campaign = stored.subject.campaign.clone();
+        tracing::error!(
+            projection = self.reader.projection.name(), %campaign, position = %stored.position, %reason,
+            "message cannot be applied: the campaign is parked in this projection; replay or discard the dead letter"
+        );
+        Parked {
+            campaign,
+            position: stored.position,
+            reason,
+            parked_at: self.reader.clock.now(),
+            attempts: ATTEMPTS,
+            payload: String::from_utf8_lossy(&stored.payload).chars().take(SHOWN).collect(),
+            remedy: None,
+        }
+    }
+
+    fn reached(&mut self, sequence: u64) {
+        self.at = sequence;
+        self.reader.progress.reached(self.claim.partition, sequence);
+    }
+
+    /// Learns which campaigns are parked and replays those that an operator asked for.
+    async fn housekeeping(&mut self) -> Result<(), ReaderStopped> {
+        let parked = self.reader.projection.parked(self.claim.partition).await?;
+        for letter in parked.iter().filter(|letter| letter.remedy.is_some()) {
+            self.replay(letter).await?;
+        }
+        let parked = if parked.is_empty() {
+            parked
+        } else {
+            self.reader.projection.parked(self.claim.partition).await?
+        };
+        self.parked = parked.into_iter().map(|letter| letter.campaign).collect();
+        self.reader.progress.note_parked(self.parked.len());
+        Ok(())
+    }
+
+    /// Brings a parked campaign level with the checkpoint, in order, from the log.
+    async fn replay(&self, letter: &Parked) -> Result<(), ReaderStopped> {
+        let (log, projection) = (&self.reader.log, &self.reader.projection);
+        let campaign = &letter.campaign;
+        let partition = letter.position.partition;
+        let mut after = letter.position.sequence.saturating_sub(1);
+        if letter.remedy == Some(Remedy::Discard) {
+            after = self.skip(campaign, letter.position.sequence).await?;
+        }
+        loop {
+            let mut batch = log.read_campaign(campaign, after, BATCH).await?;
+            batch.retain(|stored| stored.position.sequence <= self.at);
+            // As many as can be read; the first that cannot is reported by the next round through the loop.
+            let deliveries: Vec<Delivery> = batch.iter().map_while(|stored| decode(stored).ok()).collect();
+            if let (None, Some(stored)) = (deliveries.first(), batch.first()) {
+                let reason = decode(stored).err().unwrap_or_default();
+                return self.repark(letter, stored, reason).await;
+            }
+            let last = deliveries.last().map_or(after, |delivery| delivery.position.sequence);
+            let level = batch.len() == deliveries.len()
+                && log
+                    .read_campaign(campaign, last, Budget { messages: 1, bytes: 1 })
+                    .await?
+                    .first()
+                    .is_none_or(|stored| stored.position.sequence > self.at);
+            let rest = (!level).then(|| Position::new(partition, last + 1));
+            let step = Replayed { campaign, skipped: None, deliveries: &deliveries, rest };
+            match projection.replayed(&self.claim, &step).await {
+                Ok(()) if level => {
+                    let name = projection.name();
+                    tracing::info!(projection = name, %campaign, "the parked campaign is level again");
+                    return Ok(());
+                }
+                Ok(()) => after = last,
+                Err(ApplyError::Refused(reason)) => {
+                    let Some(stored) = batch.first() else {
+                        return Err(stopped(ApplyError::Refused(reason)));
+                    };
+                    if deliveries.len() == 1 {
+                        return self.repark(letter, stored, reason).await;
+                    }
+                    return self.replay_singly(letter, &step, &batch).await;
+                }
+                Err(error) => return Err(stopped(error)),
+            }
+        }
+    }
+
+    /// Leaves the first message from `sequence` on out for good; returns where it stands. A replay that was cut off
+    /// leaves the place where it went on, which need not be a message of this campaign.
+    async fn skip(&self, campaign: &CampaignId, sequence: u64) -> Result<u64, ReaderStopped> {
+        let only = Budget { messages: 1, bytes: 1 };
+        let next = self.reader.log.read_campaign(campaign, sequence - 1, only).await?.into_iter().next();
+        let Some(stored) = next.filter(|stored| stored.position.sequence <= self.at) else {
+            return Ok(sequence);
+        };
+        let skipped = stored.position.sequence;
+        let chain = Message::decode(&stored.payload)
+            .map_or_else(|_| Chain::unread(skipped), |message| Chain::at(skipped, &message));
+        let rest = Some(Position::new(stored.position.partition, skipped + 1));
+        let step = Replayed { campaign, skipped: Some((stored.subject.lane, chain)), deliveries: &[], rest };
+        self.reader.projection.replayed(&self.claim, &step).await.map_err(stopped)?;
+        Ok(skipped)
+    }
+
+    /// A batch of a replay was refused: one by one, so that the campaign is parked again at the very message.
+    async fn replay_singly(
+        &self,
+        letter: &Parked,
+        step: &Replayed<'_>,
+        batch: &[Stored],
+    ) -> Result<(), ReaderStopped> {
+        for (delivery, stored) in step.deliveries.iter().zip(batch) {
+            let rest = Some(Position::new(stored.position.partition, stored.position.sequence + 1));
+            let deliveries = std::slice::from_ref(delivery);
+            let single = Replayed { campaign: step.campaign, skipped: None, deliveries, rest };
+            match self.reader.projection.replayed(&self.claim, &single).await {
+                Ok(()) => {}
+                Err(ApplyError::Refused(reason)) => return self.repark(letter, stored, reason).await,
+                Err(error) => return Err(stopped(error)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn repark(&self, letter: &Parked, stored: &Stored, reason: String) -> Result<(), ReaderStopped> {
+        let again = Parked { attempts: letter.attempts + 1, ..self.dead_letter(stored, reason) };
+        self.reader.projection.repark(&self.claim, &again).await.map_err(stopped)
+    }
+}
+
+fn decode(stored: &Stored) -> Result<Delivery, String> {
+    let message = Message::decode(&stored.payload).map_err(|error| error.to_string())?;
+    if message.campaign != stored.subject.campaign {
+        return Err(format!(
+            "it names campaign {} on the subject of {}",
+            message.campaign, stored.subject.campaign
+        ));
+    }
+    Ok(Delivery { subject: stored.subject.clone(), position: stored.position, message })
+}
+
+fn stopped(error: ApplyError) -> ReaderStopped {
+    match error {
+        ApplyError::Broken(broken) => ReaderStopped::Forgot(format!("the log forgot: {broken}")),
+        error => ReaderStopped::Retry(error),
+    }
+}

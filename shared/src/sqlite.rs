@@ -1,0 +1,66 @@
+//! How every SQLite file of ours is opened: WAL, flushed on every commit, one writer.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+/// A pool of one connection that may write; the file is made and migrated when it needs to be.
+///
+/// Its connection works on a thread of its own, which inherits the scheduling priority of the caller's thread.
+pub async fn writer(path: &Path, migrations: &Migrator) -> Result<SqlitePool, sqlx::Error> {
+    let pool = pool(options(path).create_if_missing(true), 1).await?;
+    migrations.run(&pool).await?;
+    Ok(pool)
+}
+
+/// A pool of connections that only read.
+pub async fn readers(path: &Path, connections: u32) -> Result<SqlitePool, sqlx::Error> {
+    pool(options(path).read_only(true), connections).await
+}
+
+/// Whether the file was locked by somebody else: worth trying again.
+pub fn is_busy(error: &sqlx::Error) -> bool {
+    // SQLITE_BUSY 5, SQLITE_LOCKED 6 and their extended codes, whose low byte is theirs.
+    code(error).is_some_and(|code| matches!(code & 0xff, 5 | 6))
+}
+
+/// Whether the data was refused: a constraint (19), too big (18) or a mismatch (20). Trying again cannot help.
+pub fn is_refusal(error: &sqlx::Error) -> bool {
+    code(error).is_some_and(|code| matches!(code & 0xff, 18..=20))
+        || matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::Encode(_))
+}
+
+fn code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code()?.parse().ok()
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(2))
+        .statement_cache_capacity(100)
+        .pragma("cache_size", "-65536")
+        .pragma("temp_store", "memory")
+        // A commit that happens to reach this many pages also moves the WAL into the file: rarely, so that it does
+        // not stand in the way of a rush.
+        .pragma("wal_autocheckpoint", "10000")
+}
+
+async fn pool(options: SqliteConnectOptions, connections: u32) -> Result<SqlitePool, sqlx::Error> {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .min_connections(connections)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_with(options)
+        .await
+}
