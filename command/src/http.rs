@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use firstcome_shared::domain::{CampaignId, Invalid};
-use firstcome_shared::http::{Failure, Readiness};
+use firstcome_shared::http::{self, Failure, Readiness};
 use firstcome_shared::wire::{Code, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -45,8 +45,8 @@ impl Readiness for Service {
 }
 
 /// A campaign named in a path. What can be no name is no campaign.
-fn campaign_id(text: &str) -> Result<CampaignId, Problem> {
-    CampaignId::parse(text).map_err(|_| not_found(text))
+fn campaign_id(text: &str) -> http::Result<CampaignId> {
+    CampaignId::parse(text).map_err(|_| not_found(text).into())
 }
 
 fn not_found(campaign: &str) -> Problem {

@@ -149,7 +149,7 @@ impl Lane {
         if let Some(terms) = self.terms.get() {
             return Ok(terms);
         }
-        let definition = self.read(|gate, campaign, call| gate.view(campaign, call)).await?.definition;
+        let definition = self.read(Gate::view).await?.definition;
         Ok(self.terms.get_or_init(|| (definition.needs_key(), definition.coupon)))
     }
 

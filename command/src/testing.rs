@@ -50,49 +50,65 @@ pub(crate) fn wish(name: impl std::fmt::Display, key: impl std::fmt::Display) ->
 /// A door: who comes waits while it is shut.
 #[derive(Debug)]
 pub(crate) struct Door {
-    shut: watch::Sender<bool>,
+    /// Whether it is shut, and how often those who waited were let through.
+    state: watch::Sender<(bool, u64)>,
     waiting: watch::Sender<usize>,
 }
 
 impl Default for Door {
     fn default() -> Self {
-        Self { shut: watch::Sender::new(false), waiting: watch::Sender::new(0) }
+        Self { state: watch::Sender::new((false, 0)), waiting: watch::Sender::new(0) }
     }
 }
 
 impl Door {
     pub(crate) fn shut(&self) {
-        self.shut.send_replace(true);
+        self.state.send_modify(|state| state.0 = true);
     }
 
     pub(crate) fn open(&self) {
-        self.shut.send_replace(false);
+        self.state.send_modify(|state| state.0 = false);
+    }
+
+    /// Lets those through who stand before it now; it stays shut for all others.
+    pub(crate) fn let_through(&self) {
+        self.state.send_modify(|state| state.1 += 1);
     }
 
     /// Passes, or waits until the door opens.
     pub(crate) async fn pass(&self) {
-        if !*self.shut.borrow() {
+        let (shut, came) = *self.state.borrow();
+        if !shut {
             return;
         }
-        self.waiting.send_modify(|waiting| *waiting += 1);
-        let mut shut = self.shut.subscribe();
-        // A door that is gone never opens again.
-        if shut.wait_for(|shut| !shut).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        self.waiting.send_modify(|waiting| *waiting -= 1);
+        let _counted = Counted::new(&self.waiting);
+        let mut state = self.state.subscribe();
+        // The sender lives as long as `self`, so waiting cannot fail.
+        let _ = state.wait_for(|(shut, through)| !shut || *through != came).await;
     }
 
-    /// How many stand before it.
-    pub(crate) fn waiting(&self) -> usize {
-        *self.waiting.borrow()
-    }
 
     /// Returns when somebody stands before it.
     pub(crate) async fn somebody_waits(&self) {
         let mut waiting = self.waiting.subscribe();
         let arrived = waiting.wait_for(|waiting| *waiting > 0);
         within("somebody stands before the door", arrived).await.unwrap();
+    }
+}
+
+/// One who waits, also when he gives up.
+struct Counted<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Counted<'a> {
+    fn new(waiting: &'a watch::Sender<usize>) -> Self {
+        waiting.send_modify(|waiting| *waiting += 1);
+        Self(waiting)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|waiting| *waiting -= 1);
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Cli {
     #[command(flatten)]
     pub serve: ServeArgs,
 
-    /// What is logged: a tracing filter such as info or info,firstcome_command=debug
+    /// What is logged: a tracing filter such as `info` or `info,firstcome_command=debug`
     #[arg(long, global = true, env = config::LOG, default_value = "info")]
     pub log: String,
 }

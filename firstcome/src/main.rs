@@ -14,6 +14,10 @@ use clap::Parser;
 use cli::{Cli, KeyAct, Part};
 use firstcome_shared::telemetry::{LogTo, install_tracing};
 
+/// A rush allocates a few small things a request, on many threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A broken promise, or a difference between stores.
 const BROKEN: u8 = 1;
 /// It could not be done.

@@ -16,6 +16,7 @@ pub struct Millis(pub i64);
 
 impl Millis {
     /// This moment and so many milliseconds more; never overflows.
+    #[must_use]
     pub fn plus(self, milliseconds: i64) -> Self {
         Self(self.0.saturating_add(milliseconds))
     }

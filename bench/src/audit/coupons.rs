@@ -57,10 +57,19 @@ pub(super) fn out_of_order(coupons: &[Holding<'_>]) -> Vec<u64> {
     coupons.windows(2).filter(|pair| pair[1].issued_at < pair[0].issued_at).map(|pair| pair[1].seq).collect()
 }
 
-/// The most coupons decided in one second of the clock.
+/// The most coupons decided within any second.
 pub(super) fn peak_per_second(coupons: &[Holding<'_>]) -> u64 {
-    let mut seconds = HashMap::new();
-    coupons.iter().map(|coupon| nth(&mut seconds, coupon.issued_at.0.div_euclid(1_000))).max().unwrap_or(0)
+    let mut times: Vec<i64> = coupons.iter().map(|coupon| coupon.issued_at.0).collect();
+    times.sort_unstable();
+    let mut first = 0;
+    let mut most = 0;
+    for (index, at) in times.iter().enumerate() {
+        while at - times[first] >= 1_000 {
+            first += 1;
+        }
+        most = most.max(index + 1 - first);
+    }
+    most as u64
 }
 
 #[cfg(test)]
@@ -96,6 +105,12 @@ mod tests {
         assert!(out_of_order(&coupons).is_empty(), "the same millisecond is in order");
         coupons[0].issued_at = Millis(1_500);
         assert_eq!(out_of_order(&coupons), [3]);
+        // 1,500, 0 and 0; then a second that begins at 900.
+        assert_eq!(peak_per_second(&coupons), 2);
+        coupons[1].issued_at = Millis(900);
+        coupons[2].issued_at = Millis(1_899);
+        assert_eq!(peak_per_second(&coupons), 3);
+        coupons[2].issued_at = Millis(1_900);
         assert_eq!(peak_per_second(&coupons), 2);
     }
 }

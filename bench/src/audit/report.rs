@@ -89,7 +89,7 @@ pub struct AuditReport {
     pub named_differences: Vec<Difference>,
     /// New coupons a second, from the first ask that got one to the last such answer.
     pub issues_per_second: f64,
-    /// The most coupons decided in one second of the gate's clock.
+    /// The most coupons decided within any second of the gate's clock.
     pub peak_per_second: u64,
     /// Clear answers of any kind a second.
     pub answers_per_second: f64,
@@ -145,7 +145,7 @@ impl fmt::Display for AuditReport {
         sheet.line("duplicates", thousands(self.duplicates));
         sheet.line("missing sequence numbers", thousands(self.missing));
         sheet.line("differences between gate, log, ledger and read model", thousands(self.differences));
-        let peak = format!("peak {}", thousands(self.peak_per_second));
+        let peak = format!("most within a second {}", thousands(self.peak_per_second));
         sheet.remarked("issues a second", rate(self.issues_per_second), peak);
         sheet.line("answers a second", rate(self.answers_per_second));
         write!(f, "{sheet}")?;

@@ -128,7 +128,8 @@ fn status(row: &CouponRow) -> String {
 }
 
 fn row(row: &CouponRow) -> String {
-    format!("{:?} {} issued {} {}", row.user_id, row.code, row.issued_at, status(row)).replace(" none", "")
+    let known = row.status.map(|_| format!(" ({})", status(row))).unwrap_or_default();
+    format!("{:?} {} of {}{known}", row.user_id, row.code, row.issued_at)
 }
 
 impl fmt::Display for Difference {

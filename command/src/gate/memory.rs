@@ -55,16 +55,17 @@ impl MemoryGate {
         call: Call,
         step: impl FnOnce(&mut Memory, Millis) -> (Vec<Entry>, T),
     ) -> Result<Reply<T>, GateError> {
-        let now = self.clock.now();
-        let apart_ms = now.since(call.now).max(call.now.since(now));
-        if apart_ms > MAX_SKEW_MS {
-            return Err(GateError::ClocksApart { apart_ms });
-        }
         let slot = self.slot(campaign).ok_or(GateError::Forgot)?;
         // A poisoned mutex means that a step panicked half-way: such a memory is worth nothing (PROTOCOL G9).
         let mut memory = slot.lock().map_err(|_| GateError::Forgot)?;
         if memory.epoch != call.epoch || *memory.incarnation != *self.own() {
             return Err(GateError::Forgot);
+        }
+        // Gate time, not the clock: a log that ran ahead would stamp coupons with a time that is not (PROTOCOL G8).
+        let now = memory.book.gate_time(self.clock.now());
+        let apart_ms = now.since(call.now).max(call.now.since(now));
+        if apart_ms > MAX_SKEW_MS {
+            return Err(GateError::ClocksApart { apart_ms });
         }
         memory.logged = memory.logged.max(call.logged);
         while memory.outbox.front().is_some_and(|entry| entry.decision <= memory.logged.decision) {

@@ -21,8 +21,8 @@ use super::{NoAnswer, Shared};
 pub(super) const MESSAGE_BYTES: usize = 512 << 10;
 /// Decided and not logged: beyond this the worker decides nothing new.
 const PENDING_BYTES: usize = 4 << 20;
-/// An append that is not answered by then is in doubt.
-const APPEND_DEADLINE: Duration = Duration::from_secs(3);
+/// An append that is not answered by then is in doubt; a read that is not, has failed.
+pub(super) const APPEND_DEADLINE: Duration = Duration::from_secs(3);
 /// An append that is still in process by then means that the log is away (PROTOCOL L5).
 const IN_PROCESS_DEADLINE: Duration = Duration::from_secs(1);
 const FIRST_LOOK_MS: u64 = 1;
@@ -132,9 +132,10 @@ impl Appender {
         !here && self.busy()
     }
 
-    /// Entries from the gate's outbox. Those that are here already, or logged, are left out.
-    pub(super) fn add_others(&mut self, entries: Vec<Entry>) {
-        let before = self.entries.len();
+    /// Entries from the gate's outbox, read under `epoch`. Those that are here already, or logged, are left out; and
+    /// all of them when the epoch is over: their numbers may fit behind the fence, but their gate is gone.
+    pub(super) fn add_others(&mut self, epoch: u64, entries: Vec<Entry>) {
+        let entries = if epoch == self.end.epoch { entries } else { Vec::new() };
         for mut entry in entries {
             let place = self.entries.partition_point(|known| known.decision < entry.decision);
             let known = self.entries.get(place).is_some_and(|known| known.decision == entry.decision);
@@ -144,8 +145,8 @@ impl Appender {
                 self.entries.insert(place, entry);
             }
         }
-        if self.entries.len() == before && self.stuck() {
-            // Nothing new in the outbox: another instance has logged it, or is about to.
+        if self.needs_others() {
+            // The next one is not in the outbox: another instance has logged it.
             self.look_later();
         }
         self.settle();
@@ -153,7 +154,9 @@ impl Appender {
 
     /// Starts the next append, if one is due.
     pub(super) fn start(&mut self) {
-        if self.in_flight.is_some() || self.look_at.is_some() || self.shared.status.away().is_some() {
+        // While the log is away only what is in doubt is tried again: that it can be read says nothing about appends.
+        let away = self.doubt.is_none() && self.shared.status.away().is_some();
+        if self.in_flight.is_some() || self.look_at.is_some() || away {
             return;
         }
         let Some(attempt) = self.doubt.take().or_else(|| self.draft()) else { return };
@@ -161,7 +164,7 @@ impl Appender {
         // A task of its own: an append that was begun goes on, whatever happens to the lane (PROTOCOL G9).
         self.in_flight = Some(tokio::spawn(async move {
             let started = Instant::now();
-            let outcome = append(&*shared.parts.log, &subject, &attempt).await;
+            let outcome = append(&*shared.parts.log, &subject, attempt.expected, &attempt.bytes).await;
             shared.metrics.appended(started.elapsed());
             Appended { attempt, outcome }
         }));
@@ -185,23 +188,32 @@ impl Appender {
         match outcome {
             // A look at the end has seen it, and what came after it, before its acknowledgement came.
             Ok(sequence) if sequence <= self.end.sequence => {}
-            Ok(sequence) => self.learn(Chain { sequence, last: attempt.last, ..self.end }),
+            Ok(sequence) => {
+                self.learn(Chain { sequence, last: attempt.last, ..self.end });
+                if self.shared.status.away().is_some() {
+                    self.look().await;
+                }
+            }
             Err(AppendError::Refused { .. }) => {
                 self.shared.metrics.append_refused();
                 self.look().await;
             }
             Err(error) => {
                 self.doubt = Some(attempt);
-                if let AppendError::InProcess = error {
-                    self.away(&error.to_string());
-                } else {
+                if !matches!(error, AppendError::InProcess) {
                     self.look().await;
+                }
+                // It is not at the end, and may come yet: until that is settled the log counts as away, for it can
+                // be full and readable (PROTOCOL L4, L5).
+                if self.doubt.is_some() && self.look_at.is_none() {
+                    self.away(&error.to_string());
                 }
             }
         }
     }
 
-    /// Looks at the campaign's end and draws the conclusions; returns its last message.
+    /// Looks at the campaign's end and draws the conclusions; returns its last message. `None`: the log is away, or
+    /// is not the one that acknowledged.
     pub(super) async fn look(&mut self) -> Option<Message> {
         self.look_at = None;
         match self.read_end().await {
@@ -214,10 +226,7 @@ impl Appender {
                 None
             }
             Ok(Some(stored)) => match Message::decode(&stored.payload) {
-                Ok(message) => {
-                    self.adopt(Chain::at(stored.position.sequence, &message));
-                    Some(message)
-                }
+                Ok(message) => self.adopt(Chain::at(stored.position.sequence, &message)).then_some(message),
                 Err(undecodable) => {
                     self.forgot(&undecodable.to_string());
                     None
@@ -226,16 +235,13 @@ impl Appender {
         }
     }
 
-    /// Takes over what the log says (PROTOCOL L3, L7).
-    pub(super) fn adopt(&mut self, end: Chain) {
-        if end.sequence < self.end.sequence || end.epoch < self.end.epoch {
+    /// Takes over what the log says (PROTOCOL L3); false when it says less than it had acknowledged (L7).
+    pub(super) fn adopt(&mut self, end: Chain) -> bool {
+        let known = self.end;
+        let less = end.sequence < known.sequence || end.epoch < known.epoch || end.last < known.last;
+        if less || (end.sequence == known.sequence && end != known) {
             self.forgot("the campaign's end in the log lies before what was acknowledged");
-            return;
-        }
-        if self.shared.status.away().is_some() {
-            tracing::info!(campaign = %self.shared.campaign, "the log is back");
-            self.shared.status.set_away(None);
-            self.patience_ms = FIRST_LOOK_MS;
+            return false;
         }
         if end.epoch > self.end.epoch {
             // A new epoch: what was decided under the old one and is not logged is told to nobody.
@@ -253,9 +259,15 @@ impl Appender {
         if self.doubt.as_ref().is_some_and(|attempt| attempt.expected != self.end.sequence) {
             self.doubt = None;
         }
+        if self.doubt.is_none() && self.shared.status.away().is_some() {
+            tracing::info!(campaign = %self.shared.campaign, "the log is back");
+            self.shared.status.set_away(None);
+            self.patience_ms = FIRST_LOOK_MS;
+        }
         if !moved && self.needs_others() {
             self.look_later();
         }
+        true
     }
 
     /// Tells everybody who waits that nothing is known.
@@ -351,11 +363,16 @@ impl Appender {
 }
 
 /// One attempt; sent again while the log says that one is in process (PROTOCOL L5).
-async fn append(log: &dyn EventLog, subject: &Subject, attempt: &Attempt) -> Result<u64, AppendError> {
+pub(super) async fn append(
+    log: &dyn EventLog,
+    subject: &Subject,
+    expected: u64,
+    bytes: &Bytes,
+) -> Result<u64, AppendError> {
     let started = Instant::now();
     let mut back_off = 1;
     loop {
-        let append = log.append(subject, attempt.expected, attempt.bytes.clone());
+        let append = log.append(subject, expected, bytes.clone());
         match timeout(APPEND_DEADLINE, append).await.unwrap_or_else(|_| Err(late().into())) {
             Err(AppendError::InProcess) if started.elapsed() < IN_PROCESS_DEADLINE => {
                 sleep(jittered(back_off)).await;
@@ -366,6 +383,6 @@ async fn append(log: &dyn EventLog, subject: &Subject, attempt: &Attempt) -> Res
     }
 }
 
-fn late() -> LogUnavailable {
+pub(super) fn late() -> LogUnavailable {
     LogUnavailable("it did not answer in time".to_owned())
 }

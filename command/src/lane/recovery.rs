@@ -8,14 +8,17 @@ use firstcome_shared::clock::{jittered, random_hex};
 use firstcome_shared::domain::{Book, CampaignId};
 use firstcome_shared::event::{Entry, Event, Message, VERSION};
 use firstcome_shared::event_log::{AppendError, Budget, EventLog, Subject};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::worker::Worker;
-use super::{NoAnswer, call};
+use super::NoAnswer;
+use super::appender::{APPEND_DEADLINE, append, late};
+use super::worker::{GATE_DEADLINE, Worker, in_time};
 use crate::gate::{GateError, Load, Logged};
 
 /// A fence this young is given time to be loaded by whoever appended it.
 const FENCE_GRACE: Duration = Duration::from_secs(3);
+/// A load that takes longer may be carried out or not: asking the gate tells. A million coupons take some seconds.
+const LOAD_DEADLINE: Duration = Duration::from_secs(60);
 const GRACE_POLL_MS: u64 = 50;
 /// A rebuild this soon after another one waits first.
 const CALM: Duration = Duration::from_secs(10);
@@ -48,39 +51,53 @@ impl Worker {
                 return Ok(());
             }
             // Only a gate that refuses the epoch of the log's end has forgotten (PROTOCOL G3).
-            let gate = &self.shared.parts.gate;
-            match gate.outbox(&self.shared.campaign, call(end, &*self.shared.parts.clock), end.last, 0).await {
+            match self.outbox(0).await {
                 Ok(_) => return Ok(()),
                 Err(GateError::Forgot) => {}
-                Err(error) => return Err(NoAnswer::Unavailable(error.to_string())),
+                Err(error) => return Err(gate_away(&error)),
             }
-            let incarnation = gate.incarnation(&self.shared.campaign).await.map_err(|error| gate_away(&error))?;
+            let incarnation = self.incarnation().await?;
             let being_loaded = loaded_into(&message).is_some_and(|into| into == incarnation);
             if !being_loaded || first_seen.elapsed() >= FENCE_GRACE {
-                return self.rebuild().await;
+                return self.rebuild(Some(refused)).await;
             }
             sleep(jittered(GRACE_POLL_MS)).await;
         }
     }
 
-    /// Fence first, fold after (PROTOCOL G4): what the log holds at the fence is all that the new epoch knows.
-    pub(super) async fn rebuild(&mut self) -> Result<(), NoAnswer> {
+    /// Fence first, fold after (PROTOCOL G4): what the log holds at the fence is all that the new epoch knows. With
+    /// `refused`, only behind that epoch: somebody else may have rebuilt while this instance came to it (G3).
+    pub(super) async fn rebuild(&mut self, refused: Option<u64>) -> Result<(), NoAnswer> {
         self.calm_down().await;
         let started = Instant::now();
+        // Nothing is built on a log that forgot (PROTOCOL L7).
+        if self.appender.look().await.is_none() {
+            return Err(self.unavailable());
+        }
         // Who cannot read every message does not fence. What is folded here need not be folded again.
         let mut fold = Fold { chain: Chain::default(), book: None };
         self.fold(&mut fold, u64::MAX).await?;
-        let incarnation =
-            self.shared.parts.gate.incarnation(&self.shared.campaign).await.map_err(|error| gate_away(&error))?;
+        if fold.chain.sequence < self.appender.end().sequence {
+            return Err(short());
+        }
+        if refused.is_some_and(|refused| fold.chain.epoch != refused) {
+            return Ok(());
+        }
+        let incarnation = self.incarnation().await?;
         let nonce = random_hex::<8>();
         let Some(fence) = self.fence(fold.chain, &incarnation, &nonce).await? else { return Ok(()) };
-        self.appender.adopt(fence);
+        if !self.appender.adopt(fence) {
+            return Err(self.unavailable());
+        }
         self.fold(&mut fold, fence.sequence).await?;
+        if fold.chain != fence {
+            return Err(short());
+        }
         let Some(book) = fold.book else { return Err(NoAnswer::NotFound) };
         let coupons = book.total_issued();
         let logged = Logged { decision: fence.last, sequence: fence.sequence };
         let load = Load { epoch: fence.epoch, incarnation, nonce, book, logged };
-        match self.shared.parts.gate.load(&self.shared.campaign, load).await {
+        match in_time(LOAD_DEADLINE, self.shared.parts.gate.load(&self.shared.campaign, load)).await {
             Ok(()) => {
                 self.shared.status.count_rebuild();
                 self.shared.metrics.rebuilt(started.elapsed());
@@ -101,33 +118,41 @@ impl Worker {
         let (mut end, subject) = (known, Subject::decisions(&self.shared.campaign));
         loop {
             let bytes = fence(&self.shared.campaign, &*self.shared.parts.log, end, self.shared.parts.clock.now(), incarnation, nonce);
-            match self.shared.parts.log.append(&subject, end.sequence, bytes).await {
+            let refusal = match append(&*self.shared.parts.log, &subject, end.sequence, &bytes).await {
                 Ok(sequence) => {
                     return Ok(Some(Chain { sequence, epoch: end.epoch + 1, last: end.last, loose: false }));
                 }
-                Err(AppendError::InProcess) => sleep(jittered(2)).await,
-                // Refused: at once again behind the message that came between, for a fold would lose every race
-                // against a busy appender. No answer: the end tells (PROTOCOL L4).
-                Err(AppendError::Refused { .. } | AppendError::Unavailable(_)) => {
-                    let Some(message) = self.appender.look().await else { return Err(self.unavailable()) };
-                    let found = self.appender.end();
-                    if message.nonce == nonce {
-                        return Ok(Some(found));
-                    }
-                    if found.epoch > known.epoch {
-                        return Ok(None);
-                    }
-                    end = found;
-                }
+                Err(refusal) => refusal,
+            };
+            // The end tells whose it is, also when there was no answer (PROTOCOL L4).
+            let Some(message) = self.appender.look().await else { return Err(self.unavailable()) };
+            let found = self.appender.end();
+            if message.nonce == nonce {
+                return Ok(Some(found));
             }
+            if found.epoch > known.epoch {
+                return Ok(None);
+            }
+            // Refused: at once again behind the message that came between, for a fold would lose every race against
+            // a busy appender. A fence that may come yet is nobody's: whoever finds it at the end supersedes it.
+            if !matches!(refusal, AppendError::Refused { .. }) || found == end {
+                return Err(NoAnswer::Unavailable(refusal.to_string()));
+            }
+            end = found;
         }
+    }
+
+    async fn incarnation(&self) -> Result<String, NoAnswer> {
+        let incarnation = self.shared.parts.gate.incarnation(&self.shared.campaign);
+        in_time(GATE_DEADLINE, incarnation).await.map_err(|error| gate_away(&error))
     }
 
     /// Folds the campaign's messages after `fold` up to `to`.
     async fn fold(&mut self, fold: &mut Fold, to: u64) -> Result<(), NoAnswer> {
         let subject = Subject::decisions(&self.shared.campaign);
         while fold.chain.sequence < to {
-            let batch = self.shared.parts.log.read(&subject, fold.chain.sequence, FOLD).await;
+            let batch = self.shared.parts.log.read(&subject, fold.chain.sequence, FOLD);
+            let batch = timeout(APPEND_DEADLINE, batch).await.unwrap_or_else(|_| Err(late()));
             let batch = batch.map_err(|error| NoAnswer::Unavailable(error.to_string()))?;
             if batch.is_empty() {
                 break;
@@ -209,6 +234,11 @@ fn fence(
         entries: vec![Entry { decision: end.last, at, event }],
     };
     message.encode()
+}
+
+/// What was read is not all that the log is known to hold: a gate built on it would have forgotten somebody.
+fn short() -> NoAnswer {
+    NoAnswer::Unavailable("the log does not show all that it holds".to_owned())
 }
 
 fn gate_away(error: &GateError) -> NoAnswer {

@@ -2,6 +2,7 @@
 //! remembered as hashes, and one read of the gate that began after the request came confirms that nothing has changed.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use firstcome_shared::clock::Millis;
@@ -17,6 +18,7 @@ pub(super) struct SoldOut {
     campaign: CampaignId,
     gate: Arc<dyn Gate>,
     cache: RwLock<Option<Arc<Cache>>>,
+    building: AtomicBool,
 }
 
 /// Who holds a coupon of a sold-out window.
@@ -33,7 +35,7 @@ struct Cache {
 
 impl SoldOut {
     pub(super) fn new(campaign: CampaignId, gate: Arc<dyn Gate>) -> Self {
-        Self { campaign, gate, cache: RwLock::new(None) }
+        Self { campaign, gate, cache: RwLock::new(None), building: AtomicBool::new(false) }
     }
 
     /// The refusal, if `user` is certainly a stranger to a campaign that is certainly still sold out.
@@ -56,17 +58,21 @@ impl SoldOut {
         Ok(None)
     }
 
-    /// Whether there is a cache.
+    /// Whether there is a cache, or will be soon.
     pub(super) fn begun(&self) -> bool {
-        self.cached().is_some()
+        self.building.load(Ordering::Acquire) || self.cached().is_some()
     }
 
-    /// Begins the cache, if the open window is sold out and stays so while the holders are read. To be called only
-    /// after a reply that said decision = logged decision: what it refuses must rest on logged coupons.
+    /// Begins the cache, if the open window is sold out, all of it is logged, and it stays so while the holders are
+    /// read: what the cache refuses rests on logged coupons. One at a time: a million holders are read but once.
     pub(super) async fn begin(&self, call: Call) {
+        if self.building.swap(true, Ordering::AcqRel) {
+            return;
+        }
         if let Ok(Some(cache)) = self.build(call).await {
             *self.cache.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(cache));
         }
+        self.building.store(false, Ordering::Release);
     }
 
     pub(super) fn forget(&self) {
@@ -75,7 +81,11 @@ impl SoldOut {
 
     async fn build(&self, call: Call) -> Result<Option<Cache>, GateError> {
         let Some(before) = self.gate.glance(&self.campaign).await? else { return Ok(None) };
-        let view = self.gate.view(&self.campaign, call).await?.body;
+        let view = self.gate.view(&self.campaign, call).await?;
+        if view.decision != view.logged {
+            return Ok(None);
+        }
+        let view = view.body;
         let Some(open) = view.definition.open_window(view.now) else { return Ok(None) };
         let window = view.definition.windows[open];
         if view.issued[open] < window.stock || view.flags.paused || view.flags.cancelled {

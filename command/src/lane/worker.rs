@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use firstcome_shared::chain::Chain;
 use firstcome_shared::domain::{Ask, CampaignId, Command, Refused, Verdict};
+use firstcome_shared::event::Entry;
 use firstcome_shared::event_log::{EventLog, Subject, position};
 use firstcome_shared::position::Position;
 use tokio::sync::{mpsc, oneshot};
@@ -18,7 +19,7 @@ use super::{Answer, Asking, BATCH_BYTES, BATCH_PEOPLE, Logged, NoAnswer, Order, 
 use crate::gate::{GateError, Reply};
 
 /// A gate that takes longer is away.
-const GATE_DEADLINE: Duration = Duration::from_secs(3);
+pub(super) const GATE_DEADLINE: Duration = Duration::from_secs(3);
 /// Left-over entries of others are looked for this often.
 const SWEEP: Duration = Duration::from_secs(1);
 /// An entry younger than this is still in the hands of who decided it.
@@ -123,7 +124,7 @@ impl Worker {
                 let _ = done.send(outcome);
             }
             Order::Rebuild { done } => {
-                let _ = done.send(self.rebuild().await);
+                let _ = done.send(self.rebuild(None).await);
             }
         }
     }
@@ -157,12 +158,10 @@ impl Worker {
             if let Some(reason) = self.shared.status.away() {
                 return Err(NoAnswer::Unavailable(reason));
             }
-            let outcome = timeout(GATE_DEADLINE, step(call(self.appender.end(), &*self.shared.parts.clock))).await;
-            match outcome {
-                Ok(Ok(reply)) => return Ok(reply),
-                Ok(Err(GateError::Forgot)) => self.recover().await?,
-                Ok(Err(error)) => return Err(NoAnswer::Unavailable(error.to_string())),
-                Err(_) => return Err(NoAnswer::Unavailable("the gate did not answer in time".to_owned())),
+            match in_time(GATE_DEADLINE, step(call(self.appender.end(), &*self.shared.parts.clock))).await {
+                Ok(reply) => return Ok(reply),
+                Err(GateError::Forgot) => self.recover().await?,
+                Err(error) => return Err(NoAnswer::Unavailable(error.to_string())),
             }
         }
         Err(NoAnswer::Unavailable("the gate keeps forgetting this campaign".to_owned()))
@@ -172,9 +171,9 @@ impl Worker {
     /// been decided by another instance: then it comes from the gate (PROTOCOL A2).
     async fn append(&mut self) {
         if self.appender.needs_others() {
-            let after = self.appender.end().last;
-            match self.outbox(after).await {
-                Ok(entries) => self.appender.add_others(entries),
+            let end = self.appender.end();
+            match self.outbox(super::appender::MESSAGE_BYTES).await {
+                Ok(entries) => self.appender.add_others(end.epoch, entries),
                 // Whoever waits was decided under this epoch: a gate that forgot it cannot help them any more.
                 Err(GateError::Forgot) => {
                     if let Err(no_answer) = self.recover().await {
@@ -192,13 +191,14 @@ impl Worker {
         if self.appender.busy() || self.shared.status.away().is_some() {
             return;
         }
-        match self.outbox(self.appender.end().last).await {
+        let epoch = self.appender.end().epoch;
+        match self.outbox(super::appender::MESSAGE_BYTES).await {
             Ok(entries) => {
                 let now = self.shared.parts.clock.now();
                 if entries.first().is_some_and(|entry| now.since(entry.at) > LEFT_OVER_MS) {
                     // Most likely another instance has logged them long ago: the end tells.
                     self.appender.look().await;
-                    self.appender.add_others(entries);
+                    self.appender.add_others(epoch, entries);
                 }
             }
             Err(GateError::Forgot) => {
@@ -209,13 +209,12 @@ impl Worker {
         }
     }
 
-    async fn outbox(&self, after: u64) -> Result<Vec<firstcome_shared::event::Entry>, GateError> {
-        let call = call(self.appender.end(), &*self.shared.parts.clock);
-        let outbox = self.shared.parts.gate.outbox(&self.shared.campaign, call, after, super::appender::MESSAGE_BYTES);
-        match timeout(GATE_DEADLINE, outbox).await {
-            Ok(reply) => reply.map(|reply| reply.body),
-            Err(_) => Err(GateError::Unavailable("it did not answer in time".to_owned())),
-        }
+    /// What the gate has decided after the end that is known here.
+    pub(super) async fn outbox(&self, max_bytes: usize) -> Result<Vec<Entry>, GateError> {
+        let end = self.appender.end();
+        let call = call(end, &*self.shared.parts.clock);
+        let outbox = self.shared.parts.gate.outbox(&self.shared.campaign, call, end.last, max_bytes);
+        in_time(GATE_DEADLINE, outbox).await.map(|reply| reply.body)
     }
 
     fn remember_sold_out(&self, reply: &Reply<Vec<Verdict>>) {
@@ -226,6 +225,14 @@ impl Worker {
             self.shared.parts.lifecycle.spawn("sold-out cache", async move { sold_out.begin(call).await });
         }
     }
+}
+
+/// The outcome of a gate call, which is not waited for for ever.
+pub(super) async fn in_time<T>(
+    deadline: Duration,
+    call: impl Future<Output = Result<T, GateError>>,
+) -> Result<T, GateError> {
+    timeout(deadline, call).await.unwrap_or_else(|_| Err(GateError::Unavailable("it did not answer in time".to_owned())))
 }
 
 /// About how many bytes of log an ask may take; never fewer.

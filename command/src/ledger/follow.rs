@@ -323,91 +323,6 @@ async fn another_log_stalls_it_and_changes_nothing() {
     let before = picture(rig.folder.path()).await;
     let first = rig.log.identity().to_owned();
     let mut rig = rig.restart("another.db").await;
-    let second = rig.tell_poison("summer", 3, unknown_kind).await;
-    rig.tell("summer", issued("summer", 4, &["bob"])).await;
-    let last = rig.tell_poison("summer", 5, |text| text.replace("summer-5", "")).await;
-    let last = rig.tell("summer", issued("summer", 6, &["cid"])).await.max(last);
-    rig.read_up_to(last).await;
-    rig.parked_at(3).await;
-    // The file is repaired by hand, as a newer release would read what this one cannot.
-    let log = rig.folder.path().join("log.db");
-    let readable = rig.story.past(3);
-    by_hand(&log, &format!("UPDATE message SET payload = CAST('{readable}' AS BLOB) WHERE sequence = 3"))
-        .await;
-    rig.ask(3, Remedy::Replay).await;
-    let letter = rig.parked_at(second).await;
-    assert!(letter.reason.contains("coupons_conjured"), "{}", letter.reason);
-    assert_eq!(rig.holders("summer").await, ["poisoned", "ada"]);
-    rig.ask(second, Remedy::Discard).await;
-    let letter = rig.parked_at(last - 1).await;
-    assert!(letter.reason.contains("CHECK constraint failed"), "{}", letter.reason);
-    assert_eq!(rig.holders("summer").await, ["poisoned", "ada", "bob"]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_discard_skips_one_message_and_no_more() {
-    let mut rig = Rig::begin().await;
-    let poison = rig.tell_poison("summer", 1, cut).await;
-    rig.tell("summer", issued("summer", 2, &["ada"])).await;
-    rig.tell("winter", issued("winter", 1, &["eve"])).await;
-    let last = rig.tell("summer", issued("summer", 3, &["bob"])).await;
-    rig.read_up_to(last).await;
-    rig.ask(poison, Remedy::Discard).await;
-    until("level", async || rig.parked().await.is_empty()).await;
-    assert_eq!(rig.holders("summer").await, ["ada", "bob"]);
-    let last = rig.tell("summer", issued("summer", 4, &["cid"])).await;
-    rig.read_up_to(last).await;
-    assert_eq!(rig.holders("summer").await, ["ada", "bob", "cid"]);
-    assert_eq!(rig.holders("winter").await, ["eve"]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restart_goes_on_where_it_was() {
-    let mut rig = Rig::begin().await;
-    let poison = rig.tell_poison("summer", 1, cut).await;
-    let last = rig.tell("winter", issued("winter", 1, &["eve"])).await;
-    rig.read_up_to(last).await;
-    let mut rig = rig.restart("log.db").await;
-    rig.tell("summer", issued("summer", 2, &["ada"])).await;
-    let last = rig.tell("winter", issued("winter", 2, &["fay"])).await;
-    rig.read_up_to(last).await;
-    assert_eq!(rig.holders("winter").await, ["eve", "fay"]);
-    assert_eq!(rig.parked_at(poison).await.attempts, 5);
-    rig.ask(poison, Remedy::Discard).await;
-    until("level", async || rig.parked().await.is_empty()).await;
-    assert_eq!(rig.holders("summer").await, ["ada"]);
-}
-
-/// What the ledger holds, token and all.
-async fn picture(folder: &std::path::Path) -> Vec<String> {
-    let options = SqliteConnectOptions::new().filename(folder.join("ledger.db"));
-    let pool = SqlitePool::connect_with(options).await.unwrap();
-    let rows = sqlx::query_scalar(
-        "SELECT concat_ws(' ', partition, holder, token, log, sequence) FROM checkpoint UNION ALL
-         SELECT concat_ws(' ', campaign, lane, sequence, epoch, last, loose) FROM chain UNION ALL
-         SELECT concat_ws(' ', campaign, seq, user_id, code) FROM coupon",
-    )
-    .fetch_all(&pool)
-    .await
-    .unwrap();
-    pool.close().await;
-    rows
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_log_stalls_it_and_changes_nothing() {
-    let mut rig = Rig::begin().await;
-    let last = rig.tell("summer", issued("summer", 1, &["ada"])).await;
-    rig.read_up_to(last).await;
-    let before = picture(rig.folder.path()).await;
-    let first = rig.log.identity().to_owned();
-    let mut rig = rig
-        .restart(async |folder| {
-            for file in ["log.db", "log.db-wal", "log.db-shm"] {
-                let _ = std::fs::remove_file(folder.join(file));
-            }
-        })
-        .await;
     let second = rig.log.identity().to_owned();
     assert_eq!(rig.stalled().await, format!("ledger was read from log {first}, but this is log {second}"));
     rig.story = Story::default();
@@ -443,6 +358,6 @@ async fn a_message_that_does_not_continue_its_campaign_stalls_everything() {
     let stalled = rig.stalled().await;
     assert!(stalled.starts_with("the log forgot: message 3 of summer does not continue"), "{stalled}");
     assert!(rig.progress.sequence(0) < winter);
-    assert_eq!(picture(rig.folder.path()).await[2..], before[2..], "only the claim may change");
+    assert_eq!(picture(rig.folder.path()).await, before);
     assert_eq!(rig.parked().await, []);
 }

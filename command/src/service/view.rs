@@ -4,14 +4,14 @@ use firstcome_shared::domain::{CampaignId, Window, state};
 use firstcome_shared::wire::{Campaign, Page, Time, WindowView};
 
 use super::Service;
-use crate::gate::View;
+use crate::gate::{Gate, View};
 use crate::lane::NoAnswer;
 
 impl Service {
     /// The gate's own look at a campaign.
     pub async fn look(&self, campaign: &CampaignId) -> Result<View, NoAnswer> {
         let lane = self.lane(campaign).await?;
-        lane.read(|gate, campaign, call| gate.view(campaign, call)).await
+        lane.read(Gate::view).await
     }
 
     /// One campaign, with all its windows.

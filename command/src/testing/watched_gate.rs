@@ -28,8 +28,8 @@ pub(crate) struct WatchedGate {
     pub(crate) outboxes: Door,
     /// Loads wait here before they are carried out.
     pub(crate) loads: Door,
-    /// Looks at the state wait here before they are carried out.
-    pub(crate) views: Door,
+    /// Glances wait here before they are carried out.
+    pub(crate) confirmations: Door,
     /// Replies that name the incarnation wait here.
     pub(crate) incarnations: Door,
 }
@@ -48,7 +48,7 @@ impl WatchedGate {
             decides: Door::default(),
             outboxes: Door::default(),
             loads: Door::default(),
-            views: Door::default(),
+            confirmations: Door::default(),
             incarnations: Door::default(),
         }
     }
@@ -141,12 +141,12 @@ impl Gate for WatchedGate {
     }
 
     async fn view(&self, campaign: &CampaignId, call: Call) -> Result<Reply<View>, GateError> {
-        self.views.pass().await;
         self.reachable("view")?;
         self.inner.view(campaign, call).await
     }
 
     async fn glance(&self, campaign: &CampaignId) -> Result<Option<Glance>, GateError> {
+        self.confirmations.pass().await;
         self.reachable("glance")?;
         self.glances.fetch_add(1, Ordering::SeqCst);
         if self.glances_away.load(Ordering::SeqCst) {

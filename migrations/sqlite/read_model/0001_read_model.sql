@@ -18,6 +18,8 @@ CREATE TABLE campaign (
 -- Whose campaigns have moved since?
 CREATE INDEX campaign_by_sequence ON campaign (partition, sequence);
 
+-- With row ids, and its indexes short: codes and people come in no order, so a batch touches a page of each index for
+-- nearly every coupon, and shorter entries are a third less to write.
 CREATE TABLE coupon (
     campaign   TEXT    NOT NULL,
     seq        INTEGER NOT NULL,
@@ -31,10 +33,10 @@ CREATE TABLE coupon (
     version    INTEGER NOT NULL,    -- rises with every change of status
     sequence   INTEGER NOT NULL,    -- the message that issued it
     PRIMARY KEY (campaign, seq)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE UNIQUE INDEX coupon_by_code ON coupon (code);
-CREATE INDEX coupon_by_user ON coupon (user_id, campaign, seq);
+CREATE INDEX coupon_by_user ON coupon (user_id);
 
 -- What happened in each second in which something did.
 CREATE TABLE bucket (

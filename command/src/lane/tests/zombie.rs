@@ -62,19 +62,23 @@ async fn a_zombie_append_takes_nobodys_chance() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leftovers_of_a_lost_gate_are_not_appended_behind_the_fence() {
     let (world, one, two) = World::with_two(5).await;
-    // Decided by an instance that died before it could append.
-    let call = Call { epoch: 1, logged: Logged::default(), now: firstcome_shared::clock::Clock::now(&world.clock) };
     one.gate.outboxes.shut();
     two.gate.outboxes.shut();
+    // Both have read an empty outbox; their next sweep reads what an instance left that died before it could append.
+    one.gate.outboxes.somebody_waits().await;
+    two.gate.outboxes.somebody_waits().await;
+    let now = firstcome_shared::clock::Clock::now(&world.clock);
+    let call = Call { epoch: 1, logged: Logged::default(), now };
     world.gate.decide(&id("summer"), call, &[person("ghost")]).await.unwrap();
     world.clock.advance(2_000);
-    // Both instances may have read an empty outbox before; what counts is a sweep that has read the ghost's entry.
     for instance in [&one, &two] {
-        instance.gate.outboxes.somebody_waits().await;
-        instance.gate.outboxes.open();
-        instance.gate.outboxes.shut();
-        until("the next sweep", || async { instance.gate.outboxes.waiting() > 0 }).await;
+        let swept = instance.gate.outbox_calls();
+        instance.gate.outboxes.let_through();
+        until("it was let through", || async { instance.gate.outbox_calls() > swept }).await;
     }
+    one.gate.outboxes.somebody_waits().await;
+    two.gate.outboxes.somebody_waits().await;
+    assert_eq!(world.coupons("summer").await, []);
     world.gate.forget();
     let three = world.instance().await;
     three.service.campaign(&id("summer")).await.expect("rebuilt by a look at it");

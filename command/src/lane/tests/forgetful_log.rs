@@ -1,0 +1,128 @@
+//! A log that is no longer what was acknowledged: nothing is issued, for one clear reason, until it is restored
+//! (PROTOCOL L7).
+
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+
+use super::{newly, unavailable};
+use crate::lane::NoAnswer;
+use crate::testing::{Instance, World, person, until};
+
+/// A way to the log's file that nobody guards.
+async fn file(world: &World) -> SqlitePool {
+    SqlitePool::connect_with(SqliteConnectOptions::new().filename(world.log_file())).await.unwrap()
+}
+
+/// Five coupons in five messages; what `damage` does to the log's file; then nobody is issued anything.
+async fn nothing_is_issued_after(damage: &'static str, gate_forgets: bool) {
+    let (world, instance) = World::with_summer(20).await;
+    for number in 0..5 {
+        newly(&instance.insist("summer", person(number)).await);
+    }
+    let file = file(&world).await;
+    sqlx::query("CREATE TABLE kept AS SELECT * FROM message").execute(&file).await.unwrap();
+    sqlx::query(damage).execute(&file).await.unwrap();
+    if gate_forgets {
+        world.gate.forget();
+    }
+    let lane = instance.lane("summer").await;
+    let before = messages(&file).await;
+    let lane = &lane;
+    until("it is noticed", || async {
+        unavailable(&instance.ask("summer", person("ann")).await);
+        lane.status().away().is_some()
+    })
+    .await;
+    for number in 0..20 {
+        let Err(NoAnswer::Unavailable(reason)) = instance.ask("summer", person(format!("late-{number}"))).await else {
+            panic!("issued on a log that forgot: {damage}")
+        };
+        assert!(reason.starts_with("the log forgot: "), "one clear reason: {reason}");
+    }
+    assert!(lane.rebuild().await.is_err(), "and nothing is built on it");
+    assert_eq!(messages(&file).await, before, "nothing is written to it: {damage}");
+    restored(&world, &instance, &file).await;
+}
+
+async fn messages(file: &SqlitePool) -> i64 {
+    sqlx::query_scalar("SELECT coalesce(max(sequence), 0) + 1000 * count(*) FROM message").fetch_one(file).await.unwrap()
+}
+
+/// When the log is what it was, everything goes on.
+async fn restored(world: &World, instance: &Instance, file: &SqlitePool) {
+    sqlx::query("INSERT OR REPLACE INTO message SELECT * FROM kept").execute(file).await.unwrap();
+    let mut issued = 5;
+    newly(&instance.insist("summer", person("late")).await);
+    // Ann's coupon was decided before anybody knew, unless the gate forgot her.
+    issued += u64::try_from(world.coupons("summer").await.len()).unwrap() - issued;
+    assert!((6..=7).contains(&issued), "{issued}");
+    world.audit("summer", issued, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_issued_when_the_campaign_has_vanished() {
+    nothing_is_issued_after("DELETE FROM message", false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_issued_when_the_end_has_gone_back() {
+    nothing_is_issued_after("DELETE FROM message WHERE sequence > 4", false).await;
+}
+
+/// The most dangerous moment: the gate forgot too, and could be loaded from what is left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_gate_is_built_on_a_log_that_has_gone_back() {
+    nothing_is_issued_after("DELETE FROM message WHERE sequence > 4", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_issued_when_the_end_cannot_be_read() {
+    nothing_is_issued_after(
+        "UPDATE message SET payload = CAST('{}' AS BLOB) WHERE sequence = (SELECT max(sequence) FROM message)",
+        true,
+    )
+    .await;
+}
+
+/// The end stands at the same place, or a later one, and says less than was acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_issued_when_the_end_says_less() {
+    nothing_is_issued_after(
+        "UPDATE message SET payload = (SELECT payload FROM message WHERE sequence = 3) WHERE sequence = 6",
+        true,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_issued_when_the_end_is_of_an_older_epoch() {
+    let (world, instance) = World::with_summer(20).await;
+    newly(&instance.insist("summer", person("ann")).await);
+    world.gate.forget();
+    newly(&instance.insist("summer", person("bob")).await);
+    assert_eq!(world.epoch("summer").await, 2);
+    let file = file(&world).await;
+    let older = "UPDATE message SET payload = (SELECT payload FROM message WHERE sequence = 2) WHERE sequence = 4";
+    sqlx::query(older).execute(&file).await.unwrap();
+    world.gate.forget();
+    unavailable(&instance.ask("summer", person("cid")).await);
+    let reason = instance.lane("summer").await.status().away().unwrap();
+    assert!(reason.starts_with("the log forgot: "), "{reason}");
+    assert_eq!(messages(&file).await, 4_004);
+}
+
+/// A message that cannot be read: a rebuild needs all of them, so there is none, and no fence either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_read_every_message_does_not_fence() {
+    let (world, instance) = World::with_summer(20).await;
+    for number in 0..3 {
+        newly(&instance.insist("summer", person(number)).await);
+    }
+    let file = file(&world).await;
+    for damage in ["'{}'", "'no message'"] {
+        let damage = format!("UPDATE message SET payload = CAST({damage} AS BLOB) WHERE sequence = 2");
+        sqlx::query(sqlx::AssertSqlSafe(damage)).execute(&file).await.unwrap();
+        world.gate.forget();
+        unavailable(&instance.ask("summer", person("ann")).await);
+        assert_eq!(messages(&file).await, 4_004);
+    }
+}
