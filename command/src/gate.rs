@@ -26,7 +26,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use firstcome_shared::clock::Millis;
-use firstcome_shared::domain::{Ask, Book, CampaignId, Command, Definition, Flags, Held, Refused, UserId, Verdict};
+use firstcome_shared::domain::{
+    Ask, Book, CampaignId, Command, Definition, Flags, Held, Refused, UserId, Verdict,
+};
 use firstcome_shared::event::Entry;
 
 /// What every guarded call says.
@@ -179,8 +181,13 @@ pub trait Gate: Send + Sync + fmt::Debug {
     async fn glance(&self, campaign: &CampaignId) -> Result<Option<Glance>, GateError>;
 
     /// Coupons with sequence numbers in `from..=to`, in no order, from the holders themselves.
-    async fn rows(&self, campaign: &CampaignId, call: Call, from: u64, to: u64)
-    -> Result<Reply<Vec<GateRow>>, GateError>;
+    async fn rows(
+        &self,
+        campaign: &CampaignId,
+        call: Call,
+        from: u64,
+        to: u64,
+    ) -> Result<Reply<Vec<GateRow>>, GateError>;
 
     /// Loads a campaign, whole, in one step. [`GateError::Forgot`]: nothing was loaded, because the gate is no longer
     /// the incarnation that the fence names, or holds this epoch or a higher one.

@@ -60,9 +60,11 @@ fn invalid(invalid: Invalid) -> Problem {
 /// Why `campaign` gave no answer.
 fn no_answer(campaign: &str, why: NoAnswer) -> Failure {
     match why {
-        NoAnswer::Busy => {
-            Problem::new(Code::Busy, "Too many requests wait for this campaign. Nothing was used up: ask again.").into()
-        }
+        NoAnswer::Busy => Problem::new(
+            Code::Busy,
+            "Too many requests wait for this campaign. Nothing was used up: ask again.",
+        )
+        .into(),
         NoAnswer::NotFound => not_found(campaign).into(),
         NoAnswer::Unavailable(reason) => unavailable(reason),
     }

@@ -88,7 +88,11 @@ struct Asking {
 #[derive(Debug)]
 enum Order {
     /// Decide a command in the gate.
-    Command { command: Command, actor: String, answer: oneshot::Sender<Result<Logged<Result<(), Refused>>, NoAnswer>> },
+    Command {
+        command: Command,
+        actor: String,
+        answer: oneshot::Sender<Result<Logged<Result<(), Refused>>, NoAnswer>>,
+    },
     /// The gate refused this epoch: find out why and mend it.
     Recover { refused: u64, done: oneshot::Sender<Result<(), NoAnswer>> },
     /// Fence and load anew, though nothing is known to be wrong.
@@ -189,7 +193,10 @@ impl Lane {
     }
 
     /// Runs a guarded read of the gate; when the gate has forgotten, has it mended and reads again.
-    pub async fn read<'a, T, F>(&'a self, read: impl Fn(&'a dyn Gate, &'a CampaignId, Call) -> F) -> Result<T, NoAnswer>
+    pub async fn read<'a, T, F>(
+        &'a self,
+        read: impl Fn(&'a dyn Gate, &'a CampaignId, Call) -> F,
+    ) -> Result<T, NoAnswer>
     where
         F: Future<Output = Result<Reply<T>, GateError>>,
     {
@@ -199,7 +206,10 @@ impl Lane {
                 Ok(reply) => return Ok(reply.body),
                 Err(GateError::Forgot) => {
                     let (done, outcome) = oneshot::channel();
-                    self.orders.send(Order::Recover { refused: end.epoch, done }).await.map_err(|_| stopping())?;
+                    self.orders
+                        .send(Order::Recover { refused: end.epoch, done })
+                        .await
+                        .map_err(|_| stopping())?;
                     outcome.await.unwrap_or_else(|_| Err(stopping()))?;
                 }
                 Err(error) => return Err(NoAnswer::Unavailable(error.to_string())),

@@ -35,7 +35,8 @@ impl Lanes {
         }
         let end = self.parts.log.end(&Subject::decisions(campaign)).await;
         let end = end.map_err(|error| NoAnswer::Unavailable(error.to_string()))?.ok_or(NoAnswer::NotFound)?;
-        let message = Message::decode(&end.payload).map_err(|error| NoAnswer::Unavailable(error.to_string()))?;
+        let message =
+            Message::decode(&end.payload).map_err(|error| NoAnswer::Unavailable(error.to_string()))?;
         Ok(self.open(campaign, Chain::at(end.position.sequence, &message)))
     }
 
@@ -51,7 +52,8 @@ impl Lanes {
     /// Every open lane with its campaign, by name.
     pub fn all(&self) -> Vec<(CampaignId, Arc<Lane>)> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        let mut lanes: Vec<_> = open.iter().map(|(campaign, lane)| (campaign.clone(), Arc::clone(lane))).collect();
+        let mut lanes: Vec<_> =
+            open.iter().map(|(campaign, lane)| (campaign.clone(), Arc::clone(lane))).collect();
         lanes.sort_by(|one, other| one.0.cmp(&other.0));
         lanes
     }

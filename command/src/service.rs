@@ -135,7 +135,8 @@ impl Service {
                 let Some(first) = log.first(&Subject::decisions(campaign)).await? else { continue };
                 let Ok(message) = Message::decode(&first.payload) else { continue };
                 let event = message.entries.first().map(|entry| &entry.event);
-                if matches!(event, Some(Event::CampaignCreated { definition, .. }) if definition.key_id != key_id) {
+                if matches!(event, Some(Event::CampaignCreated { definition, .. }) if definition.key_id != key_id)
+                {
                     return Ok(Some(campaign.clone()));
                 }
             }

@@ -31,10 +31,8 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut so: impl FnM
 
 /// `work`, or a failure that says what did not come to an end.
 pub(crate) async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(DEADLINE, work).await {
-        Ok(done) => done,
-        Err(_) => panic!("not within the deadline: {what}"),
-    }
+    let done = tokio::time::timeout(DEADLINE, work).await;
+    done.unwrap_or_else(|_| panic!("not within the deadline: {what}"))
 }
 
 /// A person without a key.
@@ -87,7 +85,6 @@ impl Door {
         let _ = state.wait_for(|(shut, through)| !shut || *through != came).await;
     }
 
-
     /// Returns when somebody stands before it.
     pub(crate) async fn somebody_waits(&self) {
         let mut waiting = self.waiting.subscribe();
@@ -112,11 +109,13 @@ impl Drop for Counted<'_> {
     }
 }
 
+type Action = Box<dyn FnOnce() + Send>;
+
 /// Counts the calls of all ports of all instances, and does something just before the n-th.
 #[derive(Default)]
 pub(crate) struct Steps {
     count: AtomicU64,
-    armed: Mutex<Option<(u64, Box<dyn FnOnce() + Send>)>>,
+    armed: Mutex<Option<(u64, Action)>>,
     names: Mutex<Vec<&'static str>>,
 }
 
@@ -134,6 +133,11 @@ impl Steps {
         *self.armed.lock().unwrap() = Some((nth, Box::new(action)));
     }
 
+    /// The action will not run any more; whether it has run.
+    pub(crate) fn disarm(&self) -> bool {
+        self.armed.lock().unwrap().take().is_none()
+    }
+
     /// Whether the action has not run yet.
     pub(crate) fn pending(&self) -> bool {
         self.armed.lock().unwrap().is_some()
@@ -146,12 +150,27 @@ impl Steps {
 
     pub(crate) fn tick(&self, name: &'static str) {
         let count = self.count.fetch_add(1, Ordering::SeqCst) + 1;
-        let mut armed = self.armed.lock().unwrap();
         self.names.lock().unwrap().push(name);
-        if armed.as_ref().is_some_and(|(nth, _)| *nth <= count)
-            && let Some((_, action)) = armed.take()
-        {
+        let due = self.armed.lock().unwrap().take_if(|(nth, _)| *nth <= count);
+        if let Some((_, action)) = due {
             action();
         }
+    }
+}
+
+/// A small generator of its own, so that a seed means the same history for ever (splitmix64).
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+
+    pub(crate) fn small(&mut self, bound: u32) -> u32 {
+        u32::try_from(self.below(u64::from(bound))).unwrap()
     }
 }

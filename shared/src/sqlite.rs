@@ -50,7 +50,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .pragma("temp_store", "memory")
         // A commit that happens to reach this many pages also moves the WAL into the file: rarely, so that it does
         // not stand in the way of a rush.
-        .pragma("wal_autocheckpoint", "10000")
+        .pragma("wal_autocheckpoint", "25000")
 }
 
 async fn pool(options: SqliteConnectOptions, connections: u32) -> Result<SqlitePool, sqlx::Error> {

@@ -8,7 +8,9 @@ mod rules;
 
 use async_trait::async_trait;
 use firstcome_shared::clock::Millis;
-use firstcome_shared::domain::{Ask, Book, CampaignId, Definition, RequestKey, Terms, UserId, Verdict, Window};
+use firstcome_shared::domain::{
+    Ask, Book, CampaignId, Definition, RequestKey, Terms, UserId, Verdict, Window,
+};
 use firstcome_shared::event::Entry;
 use firstcome_shared::wire::LimitPer;
 

@@ -125,11 +125,12 @@ impl Gate for MemoryGate {
     ) -> Result<Reply<Vec<Entry>>, GateError> {
         self.guarded(campaign, call, |memory, _| {
             let mut bytes = 0;
-            let wanted = memory.outbox.iter().skip_while(|entry| entry.decision <= after).take_while(|entry| {
-                let first = bytes == 0;
-                bytes += entry.weight();
-                first || bytes <= max_bytes
-            });
+            let wanted =
+                memory.outbox.iter().skip_while(|entry| entry.decision <= after).take_while(|entry| {
+                    let first = bytes == 0;
+                    bytes += entry.weight();
+                    first || bytes <= max_bytes
+                });
             (Vec::new(), wanted.cloned().collect())
         })
     }
@@ -167,7 +168,8 @@ impl Gate for MemoryGate {
         to: u64,
     ) -> Result<Reply<Vec<GateRow>>, GateError> {
         self.guarded(campaign, call, |memory, _| {
-            let held = memory.book.holders.iter().flat_map(|(user, held)| held.iter().map(move |held| (user, held)));
+            let held =
+                memory.book.holders.iter().flat_map(|(user, held)| held.iter().map(move |held| (user, held)));
             let rows = held
                 .filter(|(_, held)| (from..=to).contains(&held.seq))
                 .map(|(user, held)| GateRow { user: user.clone(), held: held.clone() })
@@ -232,10 +234,14 @@ mod tests {
         }
     }
 
-    async fn open() -> Memories {
+    fn memories() -> Memories {
         let clock = ManualClock::at(NOON);
         let gate = MemoryGate::new(Arc::new(clock.clone()));
         Memories { clock, gate }
+    }
+
+    async fn open() -> Memories {
+        std::future::ready(memories()).await
     }
 
     gate_contract!(open);
@@ -243,7 +249,7 @@ mod tests {
     /// PROTOCOL G9: what a step left half done is worth nothing.
     #[tokio::test]
     async fn a_panic_inside_it_means_that_it_forgot() {
-        let Memories { gate, .. } = open().await;
+        let Memories { gate, .. } = memories();
         let id = CampaignId::parse("summer").unwrap();
         let window = Window { id: 1, opens_at: NOON, closes_at: NOON.plus(1_000), stock: 5 };
         let definition = Definition {

@@ -9,7 +9,9 @@ use axum::response::{IntoResponse, Response};
 use firstcome_shared::auth::Issuer;
 use firstcome_shared::domain::{Ask, CampaignId, Held, RequestKey, Terms, UserId, Verdict};
 use firstcome_shared::http::{self, Failure, Json, Path};
-use firstcome_shared::wire::{AskCoupon, Code, Coupon, CouponStatus, Issued, Outcome, Problem, StateReason, Time};
+use firstcome_shared::wire::{
+    AskCoupon, Code, Coupon, CouponStatus, Issued, Outcome, Problem, StateReason, Time,
+};
 
 use super::{campaign_id, invalid, no_answer};
 use crate::lane::{Lane, Logged};

@@ -36,7 +36,8 @@ pub(super) async fn dead_letters(
     State(service): State<Arc<Service>>,
     Reader(_): Reader,
 ) -> http::Result<Json<Page<DeadLetter>>> {
-    let letters = dead_letters::list(service.ledger(), service.log().partitions()).await.map_err(unavailable)?;
+    let letters =
+        dead_letters::list(service.ledger(), service.log().partitions()).await.map_err(unavailable)?;
     Ok(Json(Page { items: letters, next: None }))
 }
 
@@ -69,7 +70,9 @@ pub(super) async fn discard(
 async fn remedy(service: &Service, id: &str, remedy: Remedy, actor: &str) -> Result<StatusCode, Failure> {
     let unknown = || Problem::new(Code::DeadLetterNotFound, format!("No campaign is parked at {id:?}."));
     let position: Position = id.parse().map_err(|_| unknown())?;
-    match dead_letters::remedy(service.log(), service.ledger(), service.clock(), position, remedy, actor).await {
+    match dead_letters::remedy(service.log(), service.ledger(), service.clock(), position, remedy, actor)
+        .await
+    {
         Ok(()) => Ok(StatusCode::ACCEPTED),
         Err(NotRemedied::NotFound) => Err(unknown().into()),
         Err(error) => Err(unavailable(error)),

@@ -93,9 +93,10 @@ impl Appender {
         self.in_flight.is_some() || !self.waiting.is_empty() || !self.entries.is_empty()
     }
 
-    /// Whether more may be decided before something is logged.
-    pub(super) fn has_room(&self) -> bool {
-        self.bytes < PENDING_BYTES
+    /// Whether more may be decided now. While an append is in flight people gather: they will be one batch, one entry
+    /// of the log and one flush, so nobody waits longer for it.
+    pub(super) fn may_decide(&self) -> bool {
+        self.in_flight.is_none() && self.bytes < PENDING_BYTES
     }
 
     /// When to look at the end again, if nothing else happens.

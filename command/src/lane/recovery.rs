@@ -18,7 +18,7 @@ use crate::gate::{GateError, Load, Logged};
 /// A fence this young is given time to be loaded by whoever appended it.
 const FENCE_GRACE: Duration = Duration::from_secs(3);
 /// A load that takes longer may be carried out or not: asking the gate tells. A million coupons take some seconds.
-const LOAD_DEADLINE: Duration = Duration::from_secs(60);
+const LOAD_DEADLINE: Duration = Duration::from_mins(1);
 const GRACE_POLL_MS: u64 = 50;
 /// A rebuild this soon after another one waits first.
 const CALM: Duration = Duration::from_secs(10);
@@ -74,13 +74,17 @@ impl Worker {
         if self.appender.look().await.is_none() {
             return Err(self.unavailable());
         }
+        let elsewhere = |epoch: u64| refused.is_some_and(|refused| refused != epoch);
+        if elsewhere(self.appender.end().epoch) {
+            return Ok(());
+        }
         // Who cannot read every message does not fence. What is folded here need not be folded again.
         let mut fold = Fold { chain: Chain::default(), book: None };
         self.fold(&mut fold, u64::MAX).await?;
         if fold.chain.sequence < self.appender.end().sequence {
             return Err(short());
         }
-        if refused.is_some_and(|refused| fold.chain.epoch != refused) {
+        if elsewhere(fold.chain.epoch) {
             return Ok(());
         }
         let incarnation = self.incarnation().await?;
@@ -114,10 +118,22 @@ impl Worker {
     }
 
     /// Appends the fence behind the campaign's end; `None` when somebody else has fenced.
-    async fn fence(&mut self, known: Chain, incarnation: &str, nonce: &str) -> Result<Option<Chain>, NoAnswer> {
+    async fn fence(
+        &mut self,
+        known: Chain,
+        incarnation: &str,
+        nonce: &str,
+    ) -> Result<Option<Chain>, NoAnswer> {
         let (mut end, subject) = (known, Subject::decisions(&self.shared.campaign));
         loop {
-            let bytes = fence(&self.shared.campaign, &*self.shared.parts.log, end, self.shared.parts.clock.now(), incarnation, nonce);
+            let bytes = fence(
+                &self.shared.campaign,
+                &*self.shared.parts.log,
+                end,
+                self.shared.parts.clock.now(),
+                incarnation,
+                nonce,
+            );
             let refusal = match append(&*self.shared.parts.log, &subject, end.sequence, &bytes).await {
                 Ok(sequence) => {
                     return Ok(Some(Chain { sequence, epoch: end.epoch + 1, last: end.last, loose: false }));
@@ -184,7 +200,9 @@ impl Worker {
     }
 
     fn unavailable(&self) -> NoAnswer {
-        NoAnswer::Unavailable(self.shared.status.away().unwrap_or_else(|| "the campaign is being recovered".to_owned()))
+        NoAnswer::Unavailable(
+            self.shared.status.away().unwrap_or_else(|| "the campaign is being recovered".to_owned()),
+        )
     }
 }
 

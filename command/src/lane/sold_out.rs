@@ -94,7 +94,12 @@ impl SoldOut {
         let rows = self.gate.rows(&self.campaign, call, 1, u64::MAX).await?.body;
         let holders = rows.iter().map(|row| hash(&row.user)).collect();
         let unchanged = self.gate.glance(&self.campaign).await?.is_some_and(|after| same(&after, &before));
-        Ok(unchanged.then_some(Cache { glance: before, closes_at: window.closes_at, stock: window.stock, holders }))
+        Ok(unchanged.then_some(Cache {
+            glance: before,
+            closes_at: window.closes_at,
+            stock: window.stock,
+            holders,
+        }))
     }
 
     fn cached(&self) -> Option<Arc<Cache>> {

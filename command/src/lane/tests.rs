@@ -2,6 +2,7 @@
 //! two instances at once, queues that are full. Each test is named for the promise it holds (DESIGN §1, PROTOCOL).
 
 mod answers;
+mod chaos;
 mod create;
 mod doubt;
 mod forgetful_log;

@@ -66,7 +66,7 @@ impl Worker {
                     self.appender.look().await;
                 }
                 Some(order) = self.orders.recv() => self.order(order).await,
-                taken = self.asks.recv_many(&mut batch, BATCH_PEOPLE), if open && self.appender.has_room() => {
+                taken = self.asks.recv_many(&mut batch, BATCH_PEOPLE), if open && self.appender.may_decide() => {
                     open = taken > 0;
                     self.decide(&mut batch).await;
                 }
@@ -104,7 +104,8 @@ impl Worker {
                 self.appender.decided(reply.entries, reply.decision, |logged| {
                     for (answer, verdict) in answers.into_iter().zip(verdicts) {
                         // Who hung up finds the same coupon when they ask again.
-                        let _ = answer.send(logged.clone().map(|position| Logged { body: verdict, position }));
+                        let _ =
+                            answer.send(logged.clone().map(|position| Logged { body: verdict, position }));
                     }
                 });
             }
@@ -120,7 +121,8 @@ impl Worker {
         match order {
             Order::Command { command, actor, answer } => self.command(&command, &actor, answer).await,
             Order::Recover { refused, done } => {
-                let outcome = if refused == self.appender.end().epoch { self.recover().await } else { Ok(()) };
+                let outcome =
+                    if refused == self.appender.end().epoch { self.recover().await } else { Ok(()) };
                 let _ = done.send(outcome);
             }
             Order::Rebuild { done } => {
@@ -232,7 +234,9 @@ pub(super) async fn in_time<T>(
     deadline: Duration,
     call: impl Future<Output = Result<T, GateError>>,
 ) -> Result<T, GateError> {
-    timeout(deadline, call).await.unwrap_or_else(|_| Err(GateError::Unavailable("it did not answer in time".to_owned())))
+    timeout(deadline, call)
+        .await
+        .unwrap_or_else(|_| Err(GateError::Unavailable("it did not answer in time".to_owned())))
 }
 
 /// About how many bytes of log an ask may take; never fewer.

@@ -1,6 +1,8 @@
 //! What every ledger must do, whatever it is made of. An adapter runs all of it with [`ledger_contract`]; a case that
 //! the macro does not list is dead code, which the build refuses.
 
+mod parking;
+mod reading;
 mod story;
 
 use async_trait::async_trait;
@@ -14,7 +16,18 @@ use firstcome_shared::position::Position;
 use firstcome_shared::projection::{ApplyError, Checkpoint, Claim, Delivery, Parked, Remedy, Replayed};
 use firstcome_shared::wire::{AuditEntry, CouponStatus, Fingerprint, Store};
 
+pub(super) use parking::{
+    discards_one_message, parks_a_failed_replay_further_on, parks_one_campaign_and_no_other,
+    replays_to_level_and_unparks_in_one_step,
+};
+pub(super) use reading::{
+    audits_several_entries_of_one_message, lists_the_audit_newest_first, sees_what_was_changed_by_hand,
+    sums_up_rows_in_a_range,
+};
 pub(super) use story::{ACTOR, LOG, Story, created, id, issue, issued, paused};
+
+use parking::park_summer;
+use reading::audit;
 
 use super::{AuditCursor, Ledger};
 
@@ -321,269 +334,6 @@ pub(super) async fn refuses_what_breaks_a_promise(harness: Box<dyn Harness>) {
     let event = Event::CouponsIssued { window: 1, expires_at: Some(Millis(9_000)), coupons: vec![twice] };
     apply(ledger, &claim, &[story.tell("summer", event)]).await.unwrap();
     assert_eq!(holders(ledger, "summer").await, ["ada", "ada"]);
-}
-
-pub(super) async fn parks_one_campaign_and_no_other(harness: Box<dyn Harness>) {
-    let ledger = harness.ledger();
-    let mut story = Story::default();
-    let claim = claim(ledger, "a", Millis(0)).await;
-    let opening = [story.tell("summer", created("summer", 10)), story.tell("winter", created("winter", 5))];
-    apply(ledger, &claim, &opening).await.unwrap();
-    let poison = story.tell("summer", issued("summer", 1, &["ada"]));
-    let letter = dead(&poison, "it cannot be read");
-    ledger.park(&claim, 2, &letter, 3).await.unwrap();
-    assert_eq!(ledger.parked(0).await.unwrap(), [letter]);
-    assert_eq!(ledger.parked(1).await.unwrap(), []);
-    assert_eq!(sequence(ledger).await, 3);
-
-    let waits = story.tell("summer", issued("summer", 2, &["bob"]));
-    assert_stale(&ledger.apply(&claim, 3, std::slice::from_ref(&waits), 4).await);
-    assert_stale(&ledger.park(&claim, 3, &dead(&waits, "twice"), 4).await);
-    ledger.apply(&claim, 3, &[], 4).await.unwrap();
-    apply(ledger, &claim, &[story.tell("winter", issued("winter", 1, &["eve"]))]).await.unwrap();
-    assert_eq!(holders(ledger, "winter").await, ["eve"]);
-    assert_eq!(holders(ledger, "summer").await.len(), 0);
-    assert_eq!(ledger.parked(0).await.unwrap()[0].reason, "it cannot be read");
-}
-
-/// A ledger in which summer is parked at message 2 of 4 and winter is level; the three messages that wait.
-async fn park_summer(ledger: &dyn Ledger, story: &mut Story) -> (Claim, Vec<Delivery>) {
-    let claim = claim(ledger, "a", Millis(0)).await;
-    apply(ledger, &claim, &[story.tell("summer", created("summer", 10))]).await.unwrap();
-    let waiting = vec![
-        story.tell("summer", issued("summer", 1, &["ada"])),
-        story.tell("summer", issued("summer", 2, &["bob"])),
-        story.tell("summer", issued("summer", 3, &["cid"])),
-    ];
-    ledger.park(&claim, 1, &dead(&waiting[0], "poison"), 2).await.unwrap();
-    ledger.apply(&claim, 2, &[], 4).await.unwrap();
-    (claim, waiting)
-}
-
-pub(super) async fn replays_to_level_and_unparks_in_one_step(harness: Box<dyn Harness>) {
-    let ledger = harness.ledger();
-    let mut story = Story::default();
-    let (claim, waiting) = park_summer(ledger, &mut story).await;
-    let (summer, winter) = (id("summer"), id("winter"));
-    assert!(!ledger.request(Position::new(0, 3), Remedy::Replay).await.unwrap(), "nothing is parked there");
-    assert!(ledger.request(Position::new(0, 2), Remedy::Replay).await.unwrap());
-    assert_eq!(ledger.parked(0).await.unwrap()[0].remedy, Some(Remedy::Replay));
-    assert_stale(&ledger.replayed(&claim, &step(&winter, &[], None)).await);
-
-    ledger.replayed(&claim, &step(&summer, &waiting[..2], Some(4))).await.unwrap();
-    let letter = ledger.parked(0).await.unwrap().remove(0);
-    assert_eq!((letter.position, letter.remedy), (Position::new(0, 4), Some(Remedy::Replay)));
-    assert_eq!(holders(ledger, "summer").await, ["ada", "bob"]);
-    // The same step again, as after a lost answer: it is done already.
-    assert_stale(&ledger.replayed(&claim, &step(&summer, &waiting[..2], Some(4))).await);
-
-    ledger.replayed(&claim, &step(&summer, &waiting[2..], None)).await.unwrap();
-    assert_eq!(ledger.parked(0).await.unwrap(), []);
-    assert_eq!(holders(ledger, "summer").await, ["ada", "bob", "cid"]);
-    assert_eq!(sequence(ledger).await, 4, "a replay does not move the checkpoint");
-    apply(ledger, &claim, &[story.tell("summer", issued("summer", 4, &["dan"]))]).await.unwrap();
-    assert_eq!(holders(ledger, "summer").await.len(), 4);
-}
-
-pub(super) async fn parks_a_failed_replay_further_on(harness: Box<dyn Harness>) {
-    let ledger = harness.ledger();
-    let mut story = Story::default();
-    let (claim, mut waiting) = park_summer(ledger, &mut story).await;
-    let summer = id("summer");
-    ledger.request(Position::new(0, 2), Remedy::Replay).await.unwrap();
-    let Event::CouponsIssued { coupons, .. } = &mut waiting[1].message.entries[0].event else {
-        unreachable!()
-    };
-    coupons[0].code.clear();
-    let before = ledger.parked(0).await.unwrap();
-    assert_refused(&ledger.replayed(&claim, &step(&summer, &waiting, None)).await);
-    assert_eq!(ledger.parked(0).await.unwrap(), before);
-    assert_eq!(holders(ledger, "summer").await.len(), 0);
-
-    ledger.replayed(&claim, &step(&summer, &waiting[..1], Some(3))).await.unwrap();
-    let again = Parked { attempts: 6, ..dead(&waiting[1], "refused") };
-    ledger.repark(&claim, &again).await.unwrap();
-    assert_eq!(ledger.parked(0).await.unwrap(), [again]);
-    assert_stale(&ledger.repark(&claim, &dead(&waiting[0], "older")).await);
-    assert_stale(
-        &ledger.repark(&claim, &dead(&story.tell("winter", created("winter", 1)), "not parked")).await,
-    );
-    assert_eq!(holders(ledger, "summer").await, ["ada"]);
-}
-
-pub(super) async fn discards_one_message(harness: Box<dyn Harness>) {
-    let ledger = harness.ledger();
-    let mut story = Story::default();
-    let (claim, waiting) = park_summer(ledger, &mut story).await;
-    let summer = id("summer");
-    assert!(ledger.request(Position::new(0, 2), Remedy::Discard).await.unwrap());
-    assert_eq!(ledger.parked(0).await.unwrap()[0].remedy, Some(Remedy::Discard));
-    let skip = |chain| Replayed {
-        campaign: &summer,
-        skipped: Some((Lane::Decisions, chain)),
-        deliveries: &[],
-        rest: Some(Position::new(0, 3)),
-    };
-    ledger.replayed(&claim, &skip(Chain::unread(2))).await.unwrap();
-    let letter = ledger.parked(0).await.unwrap().remove(0);
-    assert_eq!((letter.position.sequence, letter.remedy), (3, Some(Remedy::Replay)), "the skip is done");
-    assert_stale(&ledger.replayed(&claim, &skip(Chain::unread(2))).await);
-
-    ledger.replayed(&claim, &step(&summer, &waiting[1..], None)).await.unwrap();
-    assert_eq!(holders(ledger, "summer").await, ["bob", "cid"]);
-    apply(ledger, &claim, &[story.tell("summer", issued("summer", 4, &["dan"]))]).await.unwrap();
-    assert_eq!(ledger.parked(0).await.unwrap(), []);
-}
-
-async fn audit(
-    ledger: &dyn Ledger,
-    campaign: Option<&str>,
-    after: Option<AuditCursor>,
-    limit: u32,
-) -> (Vec<String>, Option<AuditCursor>) {
-    let page = ledger.audit(campaign.map(id).as_ref(), after, limit).await.unwrap();
-    let shown = |entry: AuditEntry| format!("{} {} {}", entry.actor, entry.action, entry.campaign_id);
-    (page.items.into_iter().map(shown).collect(), page.next.map(|next| next.parse().unwrap()))
-}
-
-pub(super) async fn lists_the_audit_newest_first(harness: Box<dyn Harness>) {
-    let ledger = harness.ledger();
-    let mut story = Story::default();
-    let claim = claim(ledger, "a", Millis(0)).await;
-    let batch = [
-        story.tell("summer", created("summer", 10)),
-        story.tell("winter", created("winter", 5)),
-        story.tell("summer", issued("summer", 1, &["ada"])),
-        story.tell("summer", Event::GateFenced { incarnation: "two".to_owned() }),
-        story.tell("summer", paused()),
-        story.act("winter", "replay"),
-    ];
-    apply(ledger, &claim, &batch).await.unwrap();
-    let all = [
-        "ops operator_acted winter",
-        "ops campaign_paused summer",
-        "firstcome gate_fenced summer",
-        "ops campaign_created winter",
-        "ops campaign_created summer",
-    ];
-    assert_eq!(audit(ledger, None, None, 10).await, (all.map(str::to_owned).to_vec(), None));
-    let (page, next) = audit(ledger, None, None, 2).await;
-    assert_eq!(page, all[..2]);
-    // An entry that comes between two pages does not shift the second.
-    apply(ledger, &claim, &[story.tell("summer", Event::CampaignResumed { actor: ACTOR.to_owned() })])
-        .await
-        .unwrap();
-    let (page, next) = audit(ledger, None, next, 2).await;
-    assert_eq!(page, all[2..4]);
-    assert_eq!(audit(ledger, None, next, 1).await, (vec![all[4].to_owned()], None));
-    let (page, next) = audit(ledger, Some("winter"), None, 1).await;
-    assert_eq!(page, all[..1]);
-    assert_eq!(audit(ledger, Some("winter"), next, 5).await, (vec![all[3].to_owned()], None));
-    assert_eq!(audit(ledger, Some("nobody"), None, 5).await, (vec![], None));
-
-    let fence = ledger.audit(Some(&id("summer")), None, 3).await.unwrap().items.remove(2);
-    assert_eq!(fence.details, serde_json::json!({"incarnation": "two", "epoch": 2}));
-    assert_eq!((fence.position, fence.at.0), (Position::new(0, 4), batch[3].message.entries[0].at));
-}
-
-pub(super) async fn audits_several_entries_of_one_message(harness: Box<dyn Harness>) {
-    let ledger = harness.ledger();
-    let mut story = Story::default();
-    let claim = claim(ledger, "a", Millis(0)).await;
-    let restock = |stock| Event::StockChanged { window: 1, stock, actor: ACTOR.to_owned() };
-    let batch = [
-        story.tell("summer", created("summer", 10)),
-        story.tell_all("summer", vec![paused(), restock(20), restock(30)]),
-    ];
-    apply(ledger, &claim, &batch).await.unwrap();
-    let mut seen = Vec::new();
-    let mut after = None;
-    loop {
-        let page = ledger.audit(None, after, 1).await.unwrap();
-        seen.extend(page.items.into_iter().map(|entry| entry.details.to_string()));
-        after = page.next.map(|next| next.parse().unwrap());
-        if after.is_none() {
-            break;
-        }
-    }
-    assert_eq!(seen.len(), 4);
-    assert_eq!(seen[..3], [r#"{"stock":30,"window":1}"#, r#"{"stock":20,"window":1}"#, "{}"]);
-    assert_eq!(harness.number("SELECT count(*) FROM stock_entry").await, 3);
-    assert_eq!(
-        harness.number("SELECT count(*) FROM campaign WHERE definition LIKE '%\"stock\":30%'").await,
-        1
-    );
-}
-
-pub(super) async fn sums_up_rows_in_a_range(harness: Box<dyn Harness>) {
-    let ledger = harness.ledger();
-    let mut story = Story::default();
-    let claim = claim(ledger, "a", Millis(0)).await;
-    let batch = [
-        story.tell("summer", created("summer", 10)),
-        story.tell("winter", created("winter", 10)),
-        story.tell("summer", issued("summer", 1, &["ada", "bob"])),
-        story.tell("winter", issued("winter", 1, &["eve"])),
-        story.tell("summer", issued("summer", 3, &["cid", "dan"])),
-    ];
-    apply(ledger, &claim, &batch).await.unwrap();
-    let ask = async |range: Range| ledger.fingerprint(&id("summer"), &range).await.unwrap();
-    let facts = |sum: &Fingerprint| (sum.count, sum.highest);
-    let whole = ask(Range::default()).await;
-    assert_eq!((facts(&whole), whole.rows.as_ref()), ((4, 4), None));
-    assert!(whole.status_checksum.is_some());
-    let upto = |sequence| Some(Position::new(0, sequence));
-    let half = ask(Range { to: 2, ..Range::default() }).await;
-    assert_eq!(facts(&half), (2, 2));
-    let early = ask(Range { upto: upto(4), ..Range::default() }).await;
-    assert_eq!((facts(&early), &early.checksum), ((2, 2), &half.checksum));
-    assert_eq!(early.position, Position::new(0, 5), "the checkpoint, whatever was asked for");
-    assert_eq!(facts(&ask(Range { upto: upto(2), ..Range::default() }).await), (0, 0));
-    assert_eq!(facts(&ask(Range { upto: upto(5), ..Range::default() }).await), (4, 4));
-    let middle = ask(Range { from: 2, to: 3, rows: true, ..Range::default() }).await;
-    let seqs: Vec<u64> = middle.rows.unwrap().iter().map(|row| row.seq).collect();
-    assert_eq!((seqs, middle.count), (vec![2, 3], 2));
-    assert_eq!(facts(&sum(ledger, "nobody").await), (0, 0));
-}
-
-pub(super) async fn sees_what_was_changed_by_hand(harness: Box<dyn Harness>) {
-    let ledger = harness.ledger();
-    let mut story = Story::default();
-    let claim = claim(ledger, "a", Millis(0)).await;
-    let batch = [
-        story.tell("summer", created("summer", 10)),
-        story.tell("summer", issued("summer", 1, &["ada", "bob"])),
-    ];
-    apply(ledger, &claim, &batch).await.unwrap();
-    let before = sum(ledger, "summer").await;
-    let changes = [
-        (
-            "UPDATE coupon SET user_id = 'eve' WHERE seq = 2",
-            "UPDATE coupon SET user_id = 'bob' WHERE seq = 2",
-        ),
-        ("UPDATE coupon SET issued_at = issued_at + 1", "UPDATE coupon SET issued_at = issued_at - 1"),
-        ("UPDATE coupon SET expires_at = 5", "UPDATE coupon SET expires_at = NULL"),
-        ("UPDATE coupon SET code = 'X' WHERE seq = 1", "UPDATE coupon SET code = 'summer-1' WHERE seq = 1"),
-        (
-            "INSERT INTO coupon (campaign, seq, user_id, n, code, window_id, issued_at, position)
-             VALUES ('summer', 3, 'eve', 1, 'E', 1, 5, 2)",
-            "DELETE FROM coupon WHERE seq = 3",
-        ),
-    ];
-    for (change, back) in changes {
-        assert!(harness.by_hand(change).await > 0, "{change}");
-        assert_ne!(sum(ledger, "summer").await.checksum, before.checksum, "{change}");
-        harness.by_hand(back).await;
-        assert_eq!(sum(ledger, "summer").await, before, "{back}");
-    }
-    harness.by_hand("UPDATE coupon SET status = 'revoked' WHERE seq = 1").await;
-    let revoked = sum(ledger, "summer").await;
-    assert_eq!(revoked.checksum, before.checksum);
-    assert_ne!(revoked.status_checksum, before.status_checksum);
-    harness.by_hand("DELETE FROM coupon WHERE seq = 1").await;
-    let fewer = sum(ledger, "summer").await;
-    assert_ne!(fewer.checksum, before.checksum);
-    assert_eq!((fewer.count, fewer.highest), (1, 2));
 }
 
 pub(super) async fn goes_on_after_a_restart(mut harness: Box<dyn Harness>) {

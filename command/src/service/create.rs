@@ -31,7 +31,11 @@ pub enum NotCreated {
 
 impl Service {
     /// Creates a campaign.
-    pub async fn create(&self, request: &wire::CreateCampaign, actor: &str) -> Result<wire::Campaign, NotCreated> {
+    pub async fn create(
+        &self,
+        request: &wire::CreateCampaign,
+        actor: &str,
+    ) -> Result<wire::Campaign, NotCreated> {
         self.intact()?;
         let parts = self.lanes.parts();
         let definition = create::definition(request, parts.secret.key_id())?;

@@ -9,7 +9,8 @@ use crate::lane::NoAnswer;
 impl Service {
     /// The whole pipeline. An error: the log does not answer.
     pub async fn pipeline(&self) -> Result<Pipeline, NoAnswer> {
-        let away = |error: firstcome_shared::event_log::LogUnavailable| NoAnswer::Unavailable(error.to_string());
+        let away =
+            |error: firstcome_shared::event_log::LogUnavailable| NoAnswer::Unavailable(error.to_string());
         let (log, clock) = (self.log(), self.clock());
         let now = clock.now();
         let lanes = self.lanes.all();
@@ -37,7 +38,10 @@ impl Service {
         }
         Ok(Pipeline {
             instance: self.instance.clone(),
-            outbox_depth: campaigns.iter().map(|campaign| campaign.decision.saturating_sub(campaign.logged)).sum(),
+            outbox_depth: campaigns
+                .iter()
+                .map(|campaign| campaign.decision.saturating_sub(campaign.logged))
+                .sum(),
             outbox_oldest_ms: campaigns.iter().map(|campaign| campaign.oldest_ms).max().unwrap_or(0),
             log: LogView { identity: log.identity().to_owned(), positions },
             ledger: self.progress.view(log, clock).await.map_err(away)?,

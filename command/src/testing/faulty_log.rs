@@ -139,7 +139,12 @@ impl EventLog for FaultyLog {
         self.inner.first(subject).await
     }
 
-    async fn read(&self, subject: &Subject, after: u64, budget: Budget) -> Result<Vec<Stored>, LogUnavailable> {
+    async fn read(
+        &self,
+        subject: &Subject,
+        after: u64,
+        budget: Budget,
+    ) -> Result<Vec<Stored>, LogUnavailable> {
         self.reachable("read")?;
         let mut read = self.inner.read(subject, after, budget).await?;
         let hidden = self.hidden_after.load(Ordering::SeqCst);

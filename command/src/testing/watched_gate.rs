@@ -20,6 +20,7 @@ pub(crate) struct WatchedGate {
     asked: AtomicU64,
     glances: AtomicU64,
     outbox_reads: AtomicU64,
+    incarnation_reads: AtomicU64,
     away: AtomicBool,
     glances_away: AtomicBool,
     /// Decide calls wait here before they are carried out.
@@ -43,6 +44,7 @@ impl WatchedGate {
             asked: AtomicU64::new(0),
             glances: AtomicU64::new(0),
             outbox_reads: AtomicU64::new(0),
+            incarnation_reads: AtomicU64::new(0),
             away: AtomicBool::new(false),
             glances_away: AtomicBool::new(false),
             decides: Door::default(),
@@ -83,6 +85,11 @@ impl WatchedGate {
         self.outbox_reads.load(Ordering::SeqCst)
     }
 
+    /// Replies that name the incarnation so far.
+    pub(crate) fn incarnation_calls(&self) -> u64 {
+        self.incarnation_reads.load(Ordering::SeqCst)
+    }
+
     fn reachable(&self, call: &'static str) -> Result<(), GateError> {
         self.steps.tick(call);
         if self.away.load(Ordering::SeqCst) { Err(GateError::Unavailable("away".to_owned())) } else { Ok(()) }
@@ -99,6 +106,7 @@ impl Gate for WatchedGate {
         self.reachable("incarnation")?;
         let incarnation = self.inner.incarnation(campaign).await;
         self.incarnations.pass().await;
+        self.incarnation_reads.fetch_add(1, Ordering::SeqCst);
         incarnation
     }
 

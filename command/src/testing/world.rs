@@ -163,7 +163,8 @@ impl World {
         let last = self.messages(name).await.last().unwrap().clone();
         let logged = Logged { decision: last.last, sequence: u64::MAX };
         let call = Call { epoch: last.epoch, logged, now: self.clock.now() };
-        let rows = self.gate.rows(&id(name), call, 1, u64::MAX).await.expect("the gate holds the log's epoch");
+        let rows =
+            self.gate.rows(&id(name), call, 1, u64::MAX).await.expect("the gate holds the log's epoch");
         assert_eq!(rows.decision, last.last, "nothing is decided that is not logged");
         let mut rows: Vec<_> = rows.body.into_iter().map(|row| (row.held.seq, row.user)).collect();
         rows.sort();
@@ -177,7 +178,8 @@ impl World {
         let coupons = self.coupons(name).await;
         for (ask, held) in told {
             let place = usize::try_from(held.seq - 1).unwrap();
-            let coupon = coupons.get(place).unwrap_or_else(|| panic!("{ask:?} was told {held:?}: not logged"));
+            let coupon =
+                coupons.get(place).unwrap_or_else(|| panic!("{ask:?} was told {held:?}: not logged"));
             assert_eq!((coupon.seq, &coupon.user_id), (held.seq, &ask.user), "what was said stays said");
             assert_eq!(coupon.key, held.key);
         }

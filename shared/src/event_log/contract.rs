@@ -15,6 +15,7 @@ macro_rules! event_log_contract {
     ($open:path) => {
         event_log_contract!($open:
             appends_only_behind_the_expected_message,
+            shows_what_it_acknowledged_to_everybody,
             of_many_writers_exactly_one_wins_each_place,
             reads_in_order_within_a_budget,
             keeps_subjects_and_lanes_apart,
@@ -76,6 +77,18 @@ pub(super) async fn appends_only_behind_the_expected_message(log: Log) {
         (log.first(&subject).await.unwrap().unwrap(), log.end(&subject).await.unwrap().unwrap());
     assert_eq!((begin.position.sequence, begin.payload), (first, text(1)));
     assert_eq!((end.position.sequence, end.payload), (second, text(2)));
+}
+
+/// An acknowledgement before the commit would be one that a crash takes back.
+pub(super) async fn shows_what_it_acknowledged_to_everybody(log: Log) {
+    let subject = decisions("summer");
+    let mut expected = 0;
+    for number in 0..200 {
+        let after = expected;
+        expected = log.append(&subject, expected, text(number)).await.unwrap();
+        let seen = log.read(&subject, after, ALL).await.unwrap();
+        assert_eq!(payloads(&seen), [text(number)]);
+    }
 }
 
 pub(super) async fn of_many_writers_exactly_one_wins_each_place(log: Log) {

@@ -123,23 +123,24 @@ impl EventLog for SqliteLog {
 
     async fn append(&self, subject: &Subject, expected: u64, payload: Bytes) -> Result<u64, AppendError> {
         // One statement is one transaction: the comparison and the insert cannot be parted.
-        let inserted: Option<i64> = sqlx::query_scalar(
+        // No RETURNING: a statement commits when it ends, and only one that is run to its end reports that it could not.
+        let inserted = sqlx::query(
             "INSERT INTO message (campaign, lane, stored_at, payload)
              SELECT ?1, ?2, ?3, ?4
-             WHERE (SELECT coalesce(max(sequence), 0) FROM message WHERE campaign = ?1 AND lane = ?2) = ?5
-             RETURNING sequence",
+             WHERE (SELECT coalesce(max(sequence), 0) FROM message WHERE campaign = ?1 AND lane = ?2) = ?5",
         )
         .bind(subject.campaign.as_str())
         .bind(number(subject.lane))
         .bind(self.clock.now().0)
         .bind(payload.as_ref())
         .bind(signed(expected))
-        .fetch_optional(&self.writer)
+        .execute(&self.writer)
         .await
         .map_err(|error| {
             if sqlite::is_busy(&error) { AppendError::InProcess } else { away(&error).into() }
         })?;
-        if let Some(sequence) = inserted.map(unsigned) {
+        if inserted.rows_affected() == 1 {
+            let sequence = unsigned(inserted.last_insert_rowid());
             self.end.send_if_modified(|end| std::mem::replace(end, sequence.max(*end)) < sequence);
             return Ok(sequence);
         }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{ApplyError, Checkpoint, Claim, Delivery, Parked, Progress, Projection, Remedy, Replayed};
@@ -23,7 +23,8 @@ const LEASE_MS: i64 = 10_000;
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
 const FIRST_BACK_OFF_MS: u64 = 20;
 const LONGEST_BACK_OFF_MS: u64 = 5_000;
-const BATCH: Budget = Budget { messages: 256, bytes: 4 << 20 };
+const LONGEST_REST: Duration = Duration::from_millis(250);
+const BATCH: Budget = Budget { messages: 1_024, bytes: 8 << 20 };
 /// How much of a message's bytes a dead letter shows.
 const SHOWN: usize = 4_096;
 
@@ -122,13 +123,13 @@ impl Reader {
         let claim = Claim { partition: self.partition, token, log };
         let mut round = Round { reader: self, claim, at, parked: HashSet::new() };
         round.housekeeping().await?;
-        let mut renewed = tokio::time::Instant::now();
+        let mut renewed = Instant::now();
         loop {
             if renewed.elapsed() >= HOUSEKEEPING {
                 if lease(self.clock.now()).await? != Some(token) {
                     return Err(ApplyError::Stale.into());
                 }
-                renewed = tokio::time::Instant::now();
+                renewed = Instant::now();
                 round.housekeeping().await?;
             }
             let batch = self.log.read_partition(self.partition, round.at, BATCH).await?;
@@ -137,7 +138,13 @@ impl Reader {
                 // The deadline is for the lease; new messages wake it at once.
                 let _ = timeout(HOUSEKEEPING, self.log.changed(self.partition, round.at)).await;
             } else {
+                let began = Instant::now();
                 round.take(&batch).await?;
+                if !full(&batch) {
+                    // Level, so the next batch may gather: a store pays for a commit, hardly for what is in it, and in
+                    // a rush issuing needs the cores. A quiet log is read as soon as it has something.
+                    sleep((began.elapsed() * 2).min(LONGEST_REST)).await;
+                }
                 // Not before: a message that does not continue its campaign is met here, round after round.
                 self.progress.note_stalled(None, false);
             }
@@ -354,6 +361,12 @@ fn decode(stored: &Stored) -> Result<Delivery, String> {
         ));
     }
     Ok(Delivery { subject: stored.subject.clone(), position: stored.position, message })
+}
+
+/// Whether there is more where this batch came from.
+fn full(batch: &[Stored]) -> bool {
+    let bytes: usize = batch.iter().map(|stored| stored.payload.len()).sum();
+    batch.len() >= usize::try_from(BATCH.messages).unwrap_or(usize::MAX) || bytes >= BATCH.bytes
 }
 
 fn stopped(error: ApplyError) -> ReaderStopped {

@@ -1,5 +1,7 @@
 //! Errors on the wire: RFC 9457 problem details with a stable `code` for programs and a `detail` for people.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -120,9 +122,11 @@ impl Code {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// Always `about:blank`: the `code` tells problems apart.
-    pub r#type: String,
+    #[schema(value_type = String)]
+    pub r#type: Cow<'static, str>,
     /// Short, the same for every problem of this code.
-    pub title: String,
+    #[schema(value_type = String)]
+    pub title: Cow<'static, str>,
     /// The HTTP status.
     pub status: u16,
     /// What went wrong, for programs.
@@ -150,8 +154,8 @@ impl Problem {
     /// A problem of that code; extension members are added with struct update.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
-            r#type: "about:blank".to_owned(),
-            title: code.title().to_owned(),
+            r#type: Cow::Borrowed("about:blank"),
+            title: Cow::Borrowed(code.title()),
             status: code.status(),
             code,
             detail: detail.into(),

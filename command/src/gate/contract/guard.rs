@@ -2,7 +2,9 @@
 
 use firstcome_shared::domain::{Command, Patch, UserId, Verdict};
 
-use super::{HOUR, NOON, Rig, ask, book, call, decide, definition, everything, id, knowing, load, loaded, outbox, seq};
+use super::{
+    HOUR, NOON, Rig, ask, book, call, decide, definition, everything, id, knowing, load, loaded, outbox, seq,
+};
 use crate::gate::{Call, Gate, GateError, Load, Logged, MAX_SKEW_MS};
 
 /// Every guarded call is refused.
@@ -26,7 +28,10 @@ pub(in crate::gate) async fn loads_an_epoch_once_and_whole(rig: &dyn Rig) {
     let paused = first.command(&Command::Pause, "olga", NOON).unwrap();
     load(gate, 1, first.clone()).await.unwrap();
     let (view, rows, outbox, decision, logged) = everything(gate, call(1)).await;
-    assert_eq!((view.definition, view.flags, view.issued), (first.definition.clone(), first.flags, vec![2, 0, 0]));
+    assert_eq!(
+        (view.definition, view.flags, view.issued),
+        (first.definition.clone(), first.flags, vec![2, 0, 0])
+    );
     let users = ["ann", "bob"].map(|name| UserId::parse(name).unwrap());
     assert_eq!(rows, (1..).zip(users).collect::<Vec<_>>());
     assert_eq!(outbox, [], "what was loaded is logged");
@@ -96,7 +101,11 @@ pub(in crate::gate) async fn what_it_forgot_is_refused_until_it_is_loaded_anew(r
         book: book(definition(5)),
         logged: Logged::default(),
     };
-    assert_eq!(gate.load(&id(), late).await, Err(GateError::Forgot), "a load that was meant for what is gone");
+    assert_eq!(
+        gate.load(&id(), late).await,
+        Err(GateError::Forgot),
+        "a load that was meant for what is gone"
+    );
     refuses(gate, call(2), &GateError::Forgot).await;
     load(gate, 2, book(definition(5))).await.unwrap();
     let reply = decide(gate, call(2), &[ask("bob")]).await;
@@ -114,7 +123,10 @@ pub(in crate::gate) async fn clocks_apart_are_refused_and_nothing_is_decided(rig
     for (user, offset) in [("ann", MAX_SKEW_MS), ("bob", -MAX_SKEW_MS)] {
         let reply = decide(gate, at(offset), &[ask(user)]).await;
         // Gate time is the server's, whatever a caller thinks it is.
-        assert!(matches!(&reply.body[0], Verdict::Issued { held, .. } if held.issued_at == NOON), "{reply:?}");
+        assert!(
+            matches!(&reply.body[0], Verdict::Issued { held, .. } if held.issued_at == NOON),
+            "{reply:?}"
+        );
     }
 }
 
@@ -125,7 +137,10 @@ pub(in crate::gate) async fn gate_time_never_goes_back(rig: &dyn Rig) {
     rig.set_time(NOON).await;
     let second = decide(gate, call(1), &[ask("bob")]).await;
     for verdict in first.body.iter().chain(&second.body) {
-        assert!(matches!(verdict, Verdict::Issued { held, .. } if held.issued_at == NOON.plus(3_000)), "{verdict:?}");
+        assert!(
+            matches!(verdict, Verdict::Issued { held, .. } if held.issued_at == NOON.plus(3_000)),
+            "{verdict:?}"
+        );
     }
     assert_eq!(gate.view(&id(), call(1)).await.unwrap().body.now, NOON.plus(3_000));
     assert_eq!(gate.glance(&id()).await.unwrap().unwrap().now, NOON.plus(3_000));

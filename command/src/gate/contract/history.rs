@@ -8,47 +8,41 @@ use firstcome_shared::wire::LimitPer;
 
 use super::{ALL, HOUR, NOON, Rig, ask, book, definition, id, load, outbox, wish};
 use crate::gate::{Call, Logged};
+use crate::testing::Dice;
 
 const SEEDS: u64 = 12;
 const STEPS: u64 = 150;
 
-/// A small generator of its own, so that a seed means the same history for ever (splitmix64).
-struct Dice(u64);
+/// Draws histories.
+struct Story(Dice);
 
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-
-    fn small(&mut self, bound: u32) -> u32 {
-        u32::try_from(self.below(u64::from(bound))).unwrap()
-    }
-
+impl Story {
     fn definition(&mut self) -> Definition {
         Definition {
-            per_user_limit: 1 + self.small(3),
-            limit_per: if self.below(2) == 0 { LimitPer::Campaign } else { LimitPer::Window },
-            ..definition(3 + self.below(20))
+            per_user_limit: 1 + self.0.small(3),
+            limit_per: if self.0.below(2) == 0 { LimitPer::Campaign } else { LimitPer::Window },
+            ..definition(3 + self.0.below(20))
         }
     }
 
     fn command(&mut self) -> Command {
-        let window = 1 + self.small(4);
-        match self.below(12) {
+        let window = 1 + self.0.small(4);
+        match self.0.below(12) {
             0..=2 => Command::Pause,
             3..=6 => Command::Resume,
-            7 if self.below(8) == 0 => Command::Cancel,
+            7 if self.0.below(8) == 0 => Command::Cancel,
             8 => {
-                let opens_at = Some(NOON.plus(i64::try_from(self.below(6)).unwrap() * HOUR));
+                let opens_at = Some(NOON.plus(i64::try_from(self.0.below(6)).unwrap() * HOUR));
                 let patch = WindowPatch { id: window, opens_at, ..WindowPatch::default() };
-                Command::Update(Patch { windows: vec![patch], name: Some("New".to_owned()), ..Patch::default() })
+                Command::Update(Patch {
+                    windows: vec![patch],
+                    name: Some("New".to_owned()),
+                    ..Patch::default()
+                })
             }
             _ => {
-                let patch = WindowPatch { id: window, stock: Some(self.below(30)), ..WindowPatch::default() };
+                let patch =
+                    WindowPatch { id: window, stock: Some(self.0.below(30)), ..WindowPatch::default() };
                 Command::Update(Patch { windows: vec![patch], ..Patch::default() })
             }
         }
@@ -59,8 +53,8 @@ pub(in crate::gate) async fn histories_agree_with_the_book_step_by_step(rig: &dy
     let mut epoch = 0;
     let mut now = NOON;
     for seed in 1..=SEEDS {
-        let mut dice = Dice(seed);
-        let mut model = book(dice.definition());
+        let mut story = Story(Dice(seed));
+        let mut model = book(story.definition());
         epoch += 1;
         load(rig.gate(), epoch, model.clone()).await.unwrap();
         now = Millis(now.0.min(NOON.0));
@@ -68,27 +62,29 @@ pub(in crate::gate) async fn histories_agree_with_the_book_step_by_step(rig: &dy
         for step in 0..STEPS {
             let told = format!("seed {seed}, step {step}");
             // Some steps over the whole story, so that windows open and close; sometimes a little back.
-            now = now.plus(i64::try_from(dice.below(5 * 60_000)).unwrap());
-            let server = if dice.below(5) == 0 { now.plus(-2_000) } else { now };
+            now = now.plus(i64::try_from(story.0.below(5 * 60_000)).unwrap());
+            let server = if story.0.below(5) == 0 { now.plus(-2_000) } else { now };
             rig.set_time(server).await;
-            if dice.below(3) == 0 && !waiting.is_empty() {
-                let kept = usize::try_from(dice.below(u64::try_from(waiting.len()).unwrap())).unwrap();
+            if story.0.below(3) == 0 && !waiting.is_empty() {
+                let kept = usize::try_from(story.0.below(u64::try_from(waiting.len()).unwrap())).unwrap();
                 waiting.drain(..waiting.len() - kept);
-                logged = Logged { decision: model.decision - u64::try_from(kept).unwrap(), sequence: 10 + step };
+                logged =
+                    Logged { decision: model.decision - u64::try_from(kept).unwrap(), sequence: 10 + step };
             }
             let call = Call { epoch, logged, now: server };
-            let entries = if dice.below(6) == 0 {
-                let command = dice.command();
+            let entries = if story.0.below(6) == 0 {
+                let command = story.command();
                 let expected = model.command(&command, "olga", server);
                 let reply = rig.gate().command(&id(), call, &command, "olga").await.unwrap();
                 assert_eq!(reply.entries, expected.clone().unwrap_or_default(), "{told}: {command:?}");
                 assert_eq!(reply.body, expected.map(|_| ()), "{told}: {command:?}");
                 reply.entries
             } else {
-                let asks: Vec<_> = (0..1 + dice.below(8))
+                let asks: Vec<_> = (0..=story.0.below(8))
                     .map(|_| {
-                        let (user, key) = (format!("u-{}", dice.below(25)), format!("k-{}", dice.below(6)));
-                        if dice.below(4) == 0 { ask(&user) } else { wish(&user, &key) }
+                        let (user, key) =
+                            (format!("u-{}", story.0.below(25)), format!("k-{}", story.0.below(6)));
+                        if story.0.below(4) == 0 { ask(&user) } else { wish(&user, &key) }
                     })
                     .collect();
                 let expected = model.decide(&asks, server);
@@ -107,11 +103,16 @@ pub(in crate::gate) async fn histories_agree_with_the_book_step_by_step(rig: &dy
 
 async fn agrees(rig: &dyn Rig, call: Call, model: &Book, told: &str) {
     let view = rig.gate().view(&id(), call).await.unwrap().body;
-    assert_eq!((&view.definition, view.flags, &view.issued), (&model.definition, model.flags, &model.issued), "{told}");
+    assert_eq!(
+        (&view.definition, view.flags, &view.issued),
+        (&model.definition, model.flags, &model.issued),
+        "{told}"
+    );
     assert_eq!((view.version, view.now), (model.version, model.gate_time(call.now)), "{told}");
     let mut rows = rig.gate().rows(&id(), call, 1, u64::MAX).await.unwrap().body;
     rows.sort_by_key(|row| row.held.seq);
-    let mut expected: Vec<_> = model.holders.iter().flat_map(|(user, held)| held.iter().map(move |h| (user, h))).collect();
+    let mut expected: Vec<_> =
+        model.holders.iter().flat_map(|(user, held)| held.iter().map(move |h| (user, h))).collect();
     expected.sort_by_key(|(_, held)| held.seq);
     let rows: Vec<_> = rows.iter().map(|row| (&row.user, &row.held)).collect();
     assert_eq!(rows, expected, "{told}");

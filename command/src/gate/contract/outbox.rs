@@ -30,7 +30,8 @@ pub(in crate::gate) async fn trims_only_what_a_call_says_is_logged_and_never_les
     for user in 1..=6 {
         decide(gate, call(1), &[ask(&format!("u-{user}"))]).await;
     }
-    let numbers = async |call| outbox(gate, call).await.iter().map(|entry| entry.decision).collect::<Vec<_>>();
+    let numbers =
+        async |call| outbox(gate, call).await.iter().map(|entry| entry.decision).collect::<Vec<_>>();
     assert_eq!(numbers(call(1)).await, [1, 2, 3, 4, 5, 6]);
     let reply = gate.view(&id(), knowing(call(1), 2, 20)).await.unwrap();
     assert_eq!((reply.decision, reply.logged), (6, 2), "any guarded call carries it");

@@ -23,7 +23,8 @@ pub(in crate::gate) async fn the_same_person_twice_in_a_batch_gets_one_coupon(ri
 
 pub(in crate::gate) async fn keys_tell_a_retry_from_a_wish(rig: &dyn Rig) {
     let gate = loaded(rig, firstcome_shared::domain::Definition { per_user_limit: 2, ..definition(9) }).await;
-    let asks = [wish("ann", "k1"), wish("ann", "k2"), wish("ann", "k1"), wish("bob", "k1"), wish("ann", "k3")];
+    let asks =
+        [wish("ann", "k1"), wish("ann", "k2"), wish("ann", "k1"), wish("bob", "k1"), wish("ann", "k3")];
     let reply = decide(gate, call(1), &asks).await;
     assert_eq!([0, 1, 2, 3].map(|place: usize| seq(&reply.body[place])), [1, 2, 1, 3]);
     assert!(matches!(&reply.body[2], Verdict::AlreadyIssued(_)));
@@ -34,7 +35,9 @@ pub(in crate::gate) async fn keys_tell_a_retry_from_a_wish(rig: &dyn Rig) {
     assert_eq!(again.entries, []);
 }
 
-pub(in crate::gate) async fn operators_commands_are_idempotent_and_a_refused_one_changes_nothing(rig: &dyn Rig) {
+pub(in crate::gate) async fn operators_commands_are_idempotent_and_a_refused_one_changes_nothing(
+    rig: &dyn Rig,
+) {
     let gate = loaded(rig, definition(5)).await;
     let command = async |command: &Command| gate.command(&id(), call(1), command, "olga").await.unwrap();
     let stock = |stock| {
@@ -61,7 +64,8 @@ pub(in crate::gate) async fn operators_commands_are_idempotent_and_a_refused_one
 }
 
 pub(in crate::gate) async fn rows_come_from_the_holders(rig: &dyn Rig) {
-    let gate = loaded(rig, firstcome_shared::domain::Definition { per_user_limit: 2, ..definition(50) }).await;
+    let gate =
+        loaded(rig, firstcome_shared::domain::Definition { per_user_limit: 2, ..definition(50) }).await;
     for place in 0..10 {
         decide(gate, call(1), &[wish(&format!("u-{}", place % 5), &format!("k-{place}"))]).await;
     }
@@ -111,7 +115,10 @@ pub(in crate::gate) async fn calls_at_the_same_time_are_decided_one_after_the_ot
     let replies = futures::future::join_all(calls).await;
     let (_, rows, outbox, decision, _) = everything(**gate, call(1)).await;
     assert_eq!(rows.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (1..=30).collect::<Vec<_>>());
-    assert_eq!(outbox.iter().map(|entry| entry.decision).collect::<Vec<_>>(), (1..=decision).collect::<Vec<_>>());
+    assert_eq!(
+        outbox.iter().map(|entry| entry.decision).collect::<Vec<_>>(),
+        (1..=decision).collect::<Vec<_>>()
+    );
     let mut decided: Vec<_> = replies.into_iter().flat_map(|reply| reply.entries).collect();
     decided.sort_by_key(|entry| entry.decision);
     assert_eq!(decided, outbox, "each entry was told to exactly one caller");
@@ -120,7 +127,8 @@ pub(in crate::gate) async fn calls_at_the_same_time_are_decided_one_after_the_ot
         let now: Millis = NOON.plus(at);
         rig.set_time(now).await;
         let reply = decide(**gate, Call { now, ..call(1) }, &[ask(&format!("late-{at}"))]).await;
-        let refused = matches!(reply.body[0], Verdict::NotOpen { opens_at } if opens_at == NOON.plus(2 * HOUR));
+        let refused =
+            matches!(reply.body[0], Verdict::NotOpen { opens_at } if opens_at == NOON.plus(2 * HOUR));
         assert_eq!(refused, !open, "{at}: {:?}", reply.body);
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use firstcome_shared::domain::{Command, Verdict};
+use firstcome_shared::event::Message;
 use firstcome_shared::event_log::EventLog;
 
 use super::{again, issued};
@@ -117,7 +118,7 @@ async fn an_answer_names_a_position_at_which_it_can_be_read() {
         let at = answer.as_ref().unwrap().position;
         let seq = issued(&answer).seq;
         let messages = world.messages("summer").await;
-        let logged = messages.iter().filter(|message| message.prev < at.sequence).flat_map(|m| m.coupons());
+        let logged = messages.iter().filter(|message| message.prev < at.sequence).flat_map(Message::coupons);
         assert_eq!(logged.filter(|(coupon, ..)| coupon.seq == seq).count(), 1, "{seq} at {at}");
     }
 }

@@ -103,7 +103,11 @@ async fn a_log_that_can_be_read_but_not_appended_to_is_away_too() {
         log.sent().len() >= tries + 6
     })
     .await;
-    assert!(began.elapsed() > Duration::from_millis(200), "a full disk is not hammered: {:?}", began.elapsed());
+    assert!(
+        began.elapsed() > Duration::from_millis(200),
+        "a full disk is not hammered: {:?}",
+        began.elapsed()
+    );
     assert_eq!(world.decision("summer", 1).await, 1, "only ann");
     let sent = instance.log.sent();
     assert!(sent[1..].iter().all(|append| *append == sent[1]), "the same bytes at the same place");
@@ -141,8 +145,24 @@ async fn an_append_that_hangs_is_in_doubt_and_may_be_stored_late() {
 async fn appends_may_go_wrong_in_every_way_and_nothing_is_lost_or_twice() {
     use Fault::{InProcess, InProcessAndStored, LostAcknowledgement, LostAppend, None};
     let (world, instance) = World::with_summer(60).await;
-    instance.log.plan([LostAppend, None, LostAcknowledgement, InProcess, LostAppend, LostAppend, InProcessAndStored]);
-    instance.log.plan([None, LostAcknowledgement, LostAcknowledgement, InProcess, LostAppend, None, LostAppend]);
+    instance.log.plan([
+        LostAppend,
+        None,
+        LostAcknowledgement,
+        InProcess,
+        LostAppend,
+        LostAppend,
+        InProcessAndStored,
+    ]);
+    instance.log.plan([
+        None,
+        LostAcknowledgement,
+        LostAcknowledgement,
+        InProcess,
+        LostAppend,
+        None,
+        LostAppend,
+    ]);
     let lanes = [instance.lane("summer").await];
     let people = (0..100).map(|number| {
         let lanes = lanes.clone();

@@ -33,7 +33,9 @@ async fn nothing_is_issued_after(damage: &'static str, gate_forgets: bool) {
     })
     .await;
     for number in 0..20 {
-        let Err(NoAnswer::Unavailable(reason)) = instance.ask("summer", person(format!("late-{number}"))).await else {
+        let Err(NoAnswer::Unavailable(reason)) =
+            instance.ask("summer", person(format!("late-{number}"))).await
+        else {
             panic!("issued on a log that forgot: {damage}")
         };
         assert!(reason.starts_with("the log forgot: "), "one clear reason: {reason}");
@@ -44,7 +46,10 @@ async fn nothing_is_issued_after(damage: &'static str, gate_forgets: bool) {
 }
 
 async fn messages(file: &SqlitePool) -> i64 {
-    sqlx::query_scalar("SELECT coalesce(max(sequence), 0) + 1000 * count(*) FROM message").fetch_one(file).await.unwrap()
+    sqlx::query_scalar("SELECT coalesce(max(sequence), 0) + 1000 * count(*) FROM message")
+        .fetch_one(file)
+        .await
+        .unwrap()
 }
 
 /// When the log is what it was, everything goes on.
@@ -101,7 +106,8 @@ async fn nothing_is_issued_when_the_end_is_of_an_older_epoch() {
     newly(&instance.insist("summer", person("bob")).await);
     assert_eq!(world.epoch("summer").await, 2);
     let file = file(&world).await;
-    let older = "UPDATE message SET payload = (SELECT payload FROM message WHERE sequence = 2) WHERE sequence = 4";
+    let older =
+        "UPDATE message SET payload = (SELECT payload FROM message WHERE sequence = 2) WHERE sequence = 4";
     sqlx::query(older).execute(&file).await.unwrap();
     world.gate.forget();
     unavailable(&instance.ask("summer", person("cid")).await);

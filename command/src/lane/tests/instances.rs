@@ -28,7 +28,8 @@ async fn rush(
         })
         .collect();
     let lane = &lanes[0];
-    until("half the stock is gone", || async { world.coupons("summer").await.len() as u64 >= stock / 2 }).await;
+    until("half the stock is gone", || async { world.coupons("summer").await.len() as u64 >= stock / 2 })
+        .await;
     at_half();
     let mut told = Vec::new();
     for asked in within("all are told", futures::future::join_all(asking)).await {

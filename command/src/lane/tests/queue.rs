@@ -19,8 +19,8 @@ async fn a_full_queue_is_busy_and_uses_up_nobodys_chance() {
     let mut waiting = Vec::new();
     for number in 0..8 {
         waiting.push(instance.asking("summer", person(number)).await);
+        until("the next one stands in the queue", || async { lane.queued() == waiting.len() }).await;
     }
-    until("the queue is full", || async { lane.queued() == 8 }).await;
     for number in 100..120 {
         let answer = instance.ask("summer", person(number)).await;
         assert_eq!(answer, Err(NoAnswer::Busy));
@@ -29,7 +29,11 @@ async fn a_full_queue_is_busy_and_uses_up_nobodys_chance() {
     instance.gate.decides.open();
     assert_eq!(issued(&within("first", first).await.unwrap()).seq, 1);
     for (place, asking) in (2..).zip(waiting) {
-        assert_eq!(issued(&within("who waited", asking).await.unwrap()).seq, place, "in the order in which they came");
+        assert_eq!(
+            issued(&within("who waited", asking).await.unwrap()).seq,
+            place,
+            "in the order in which they came"
+        );
     }
     for number in 100..120 {
         newly(&instance.insist("summer", person(number)).await);
@@ -96,7 +100,9 @@ async fn a_service_that_closes_answers_everybody_first() {
     drop(service);
     log.appends.open();
     let mut told = Vec::new();
-    for (number, asked) in within("all are told", futures::future::join_all(asking)).await.into_iter().enumerate() {
+    for (number, asked) in
+        within("all are told", futures::future::join_all(asking)).await.into_iter().enumerate()
+    {
         told.push((person(number), issued(&asked.unwrap())));
     }
     within("every task ends", lifecycle.shut_down()).await;

@@ -17,7 +17,11 @@ async fn a_gate_that_forgot_is_loaded_from_the_log_and_goes_on() {
     lane.command(firstcome_shared::domain::Command::Pause, "olga").await.unwrap().body.unwrap();
     world.gate.forget();
     assert_eq!(again(&instance.insist("summer", person("ann")).await), ann);
-    assert_eq!(instance.insist("summer", person("bob")).await, Verdict::Paused, "switches are remembered too");
+    assert_eq!(
+        instance.insist("summer", person("bob")).await,
+        Verdict::Paused,
+        "switches are remembered too"
+    );
     lane.command(firstcome_shared::domain::Command::Resume, "olga").await.unwrap().body.unwrap();
     assert_eq!(newly(&instance.insist("summer", person("bob")).await).seq, 2);
     assert_eq!((world.epoch("summer").await, lane.status().rebuilds()), (2, 1));
@@ -40,7 +44,9 @@ async fn a_gate_that_forgot_is_rebuilt_though_nobody_asks() {
 /// G3: who finds that somebody else has rebuilt meanwhile does not fence again, however long that took him.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_was_slow_to_rebuild_does_not_fence_a_healthy_gate() {
-    let (world, one, two) = World::with_two(5).await;
+    // B opens its lane later: its sweep would notice the loss as well.
+    let (world, one) = World::with_summer(5).await;
+    let two = world.instance().await;
     one.gate.incarnations.shut();
     world.gate.forget();
     // A has found out that the gate forgot, and falls behind just then.
@@ -58,7 +64,9 @@ async fn who_was_slow_to_rebuild_does_not_fence_a_healthy_gate() {
 /// G3: a young fence is given time to be loaded by whoever appended it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_young_fence_is_given_time_to_be_loaded() {
-    let (world, one, two) = World::with_two(5).await;
+    // B opens its lane later: its sweep would notice the loss as well.
+    let (world, one) = World::with_summer(5).await;
+    let two = world.instance().await;
     one.gate.loads.shut();
     world.gate.forget();
     let ann = one.asking("summer", person("ann")).await;
@@ -68,7 +76,8 @@ async fn a_young_fence_is_given_time_to_be_loaded() {
     until("B asks whether it is loaded", || async { two.gate.outbox_calls() >= polls + 4 }).await;
     assert!(!bob.is_finished());
     one.gate.loads.open();
-    let told = [within("ann", ann).await.unwrap().unwrap().body, within("bob", bob).await.unwrap().unwrap().body];
+    let told =
+        [within("ann", ann).await.unwrap().unwrap().body, within("bob", bob).await.unwrap().unwrap().body];
     let mut numbers = told.map(|verdict| newly(&verdict).seq);
     numbers.sort_unstable();
     assert_eq!(numbers, [1, 2]);
@@ -79,7 +88,9 @@ async fn a_young_fence_is_given_time_to_be_loaded() {
 /// The fence of a rebuilder that died is superseded, and what it loads after all is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fence_that_nobody_loads_is_superseded_and_its_late_load_refused() {
-    let (world, one, two) = World::with_two(5).await;
+    // B opens its lane later: its sweep would notice the loss as well.
+    let (world, one) = World::with_summer(5).await;
+    let two = world.instance().await;
     one.gate.loads.shut();
     world.gate.forget();
     let ann = one.asking("summer", person("ann")).await;
@@ -90,6 +101,32 @@ async fn a_fence_that_nobody_loads_is_superseded_and_its_late_load_refused() {
     let ann = within("ann", ann).await.unwrap();
     assert_eq!(newly(&ann.unwrap().body).seq, 2);
     assert_eq!(world.epoch("summer").await, 3);
+    world.audit("summer", 2, 1).await;
+}
+
+/// G4: fence first, fold after. An append that was under way when the gate was lost comes between the first fold and
+/// the fence: it is in the log, so it is in the new memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_appended_before_the_fence_is_not_forgotten() {
+    let (world, one, two) = World::with_two(5).await;
+    two.log.appends.shut();
+    let bob = two.asking("summer", person("bob")).await;
+    two.log.appends.somebody_waits().await;
+    one.gate.incarnations.shut();
+    world.gate.forget();
+    let ann = one.asking("summer", person("ann")).await;
+    // Asked for twice: to find out who is to load, and behind the fold, for the fence.
+    one.gate.incarnations.somebody_waits().await;
+    one.gate.incarnations.let_through();
+    until("it was let through", || async { one.gate.incarnation_calls() == 1 }).await;
+    one.gate.incarnations.somebody_waits().await;
+    two.log.appends.open();
+    let bob = super::issued(&within("bob", bob).await.unwrap());
+    one.gate.incarnations.open();
+    let ann = super::issued(&within("ann", ann).await.unwrap());
+    assert_eq!((bob.seq, ann.seq), (1, 2));
+    assert_eq!(again(&one.insist("summer", person("bob")).await), bob);
+    assert_eq!(world.epoch("summer").await, 2);
     world.audit("summer", 2, 1).await;
 }
 
@@ -179,17 +216,18 @@ async fn forgets_at(nth: u64, people: u64) -> bool {
     let gate = Arc::clone(&world.gate);
     world.steps.arm(nth, move || gate.forget());
     world.gate.forget();
-    let both = [vec![one.lane("summer").await, two.lane("summer").await], vec![
-        two.lane("summer").await,
-        one.lane("summer").await,
-    ]];
+    let both = [
+        vec![one.lane("summer").await, two.lane("summer").await],
+        vec![two.lane("summer").await, one.lane("summer").await],
+    ];
     let asking = (0..people + 2).map(|number| {
         let lanes = both[usize::from(number % 2 == 0)].clone();
         let ask = person(format!("u-{number}"));
         async move { (ask.clone(), insist(&lanes, ask).await) }
     });
     let told = within("all are told", futures::future::join_all(asking)).await;
-    let forgot_again = !world.steps.pending();
+    // What is still to come must not come while the audit looks.
+    let forgot_again = world.steps.disarm();
     let mut coupons = vec![(person("early"), early)];
     for (ask, verdict) in told {
         match verdict {

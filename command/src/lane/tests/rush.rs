@@ -80,7 +80,8 @@ async fn several_coupons_a_person_each_wish_repeated() {
     for limit in [2, 3] {
         // Each has one wish more than allowed, and repeats every wish.
         let wishes = |people: usize| -> Vec<Ask> {
-            let each = |number: usize| (0..=limit).map(move |key| wish(format!("u-{number}"), format!("k-{key}")));
+            let each =
+                |number: usize| (0..=limit).map(move |key| wish(format!("u-{number}"), format!("k-{key}")));
             let all: Vec<Ask> = (0..people).flat_map(each).collect();
             all.iter().chain(&all).cloned().collect()
         };

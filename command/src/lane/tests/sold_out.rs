@@ -49,9 +49,15 @@ async fn strangers_do_not_trouble_the_gate_and_holders_keep_their_coupon() {
         assert_eq!(refused.position.sequence, lane.status().end().sequence);
     }
     assert_eq!(instance.gate.decide_calls(), calls);
-    assert!(instance.gate.glance_calls() >= glances + 50, "each refusal rests on a look that began after the ask");
+    assert!(
+        instance.gate.glance_calls() >= glances + 50,
+        "each refusal rests on a look that began after the ask"
+    );
     for number in 0..3 {
-        assert_eq!(again(&instance.insist("summer", person(format!("holder-{number}"))).await).seq, number + 1);
+        assert_eq!(
+            again(&instance.insist("summer", person(format!("holder-{number}"))).await).seq,
+            number + 1
+        );
     }
     world.audit("summer", 3, 1).await;
 }
@@ -147,7 +153,8 @@ async fn nobody_who_could_have_a_coupon_is_refused() {
         command(if round % 2 == 0 { &lane } else { &other }, restock(round)).await;
         let after = instance.ask("summer", person(format!("after-{round}"))).await.unwrap().body;
         let before = within("asked before", asking).await.unwrap().unwrap().body;
-        let got = [&before, &after].iter().filter(|verdict| matches!(verdict, Verdict::Issued { .. })).count();
+        let got =
+            [&before, &after].iter().filter(|verdict| matches!(verdict, Verdict::Issued { .. })).count();
         assert_eq!(got, 1, "round {round}: {before:?} {after:?}");
         cached(&instance).await;
     }

@@ -43,7 +43,9 @@ async fn each_window_has_its_own_stock_and_what_is_left_lapses() {
     // Sold out in the first, and the cache of it must not reach into the second.
     for number in 0..15_u64 {
         match asks(&instance, format!("first-{number}")).await {
-            Verdict::Issued { held, .. } if number < 10 => assert_eq!((held.seq, held.window), (number + 1, 1)),
+            Verdict::Issued { held, .. } if number < 10 => {
+                assert_eq!((held.seq, held.window), (number + 1, 1));
+            }
             Verdict::SoldOut { stock: 10 } if number >= 10 => {}
             other => panic!("{number}: {other:?}"),
         }
@@ -108,7 +110,9 @@ async fn several_coupons_a_window_with_keys() {
         let second = newly(&instance.insist("summer", key(2)).await);
         assert_eq!((first.window, second.window), (window, window));
         assert_eq!(again(&instance.insist("summer", key(1)).await), first);
-        let Verdict::LimitReached(held) = instance.insist("summer", key(3)).await else { panic!("a third one") };
+        let Verdict::LimitReached(held) = instance.insist("summer", key(3)).await else {
+            panic!("a third one")
+        };
         assert_eq!(held, [first, second]);
     }
     world.audit("summer", 4, 4).await;

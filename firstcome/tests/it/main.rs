@@ -1,0 +1,21 @@
+//! The promises, held against the real binary: every test starts `firstcome` as a child process on a folder of its own
+//! and talks to it as a backend team, an operator or an attacker would. One crate, so that it is linked once.
+
+// Helpers beside the tests may unwrap like the tests themselves.
+#![allow(clippy::unwrap_used)]
+
+mod big;
+mod cli;
+mod console;
+mod crash;
+mod exactness;
+mod history;
+mod input;
+mod keys;
+mod lifecycle;
+mod overload;
+mod poison;
+mod rig;
+mod stores;
+mod verify;
+mod windows;
