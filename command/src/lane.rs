@@ -142,9 +142,14 @@ impl Lane {
 
     /// Asks for a coupon. Returns when the log holds everything decided before the answer (PROTOCOL A1).
     pub async fn ask(&self, ask: Ask) -> Answer {
-        let began = Instant::now();
-        let answer = self.answer(ask).await;
-        self.metrics.answered(&answer, began.elapsed());
+        let answer = match self.sold_out.refuse(&ask.user).await {
+            Ok(Some(refusal)) => {
+                Ok(Logged { body: refusal, position: self.position(self.status.end().sequence) })
+            }
+            Ok(None) => self.queue(ask).await,
+            Err(no_answer) => Err(no_answer),
+        };
+        self.metrics.answered(&answer);
         answer
     }
 
@@ -157,20 +162,19 @@ impl Lane {
         Ok(self.terms.get_or_init(|| (definition.needs_key(), definition.coupon)))
     }
 
-    async fn answer(&self, ask: Ask) -> Answer {
-        if let Some(refusal) = self.sold_out.refuse(&ask.user).await? {
-            let position = self.position(self.status.end().sequence);
-            return Ok(Logged { body: refusal, position });
-        }
+    async fn queue(&self, ask: Ask) -> Answer {
         if let Some(reason) = self.status.away() {
             return Err(NoAnswer::Unavailable(reason));
         }
+        let began = Instant::now();
         let (answer, answered) = oneshot::channel();
         self.asks.try_send(Asking { ask, answer }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => NoAnswer::Busy,
             mpsc::error::TrySendError::Closed(_) => stopping(),
         })?;
-        answered.await.unwrap_or_else(|_| Err(stopping()))
+        let answer = answered.await.unwrap_or_else(|_| Err(stopping()));
+        self.metrics.waited(began.elapsed());
+        answer
     }
 
     /// Has a command decided in the gate, and waits until the log holds it.

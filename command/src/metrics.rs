@@ -55,8 +55,11 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn answered(&self, answer: &Answer, took: Duration) {
+    pub(crate) fn waited(&self, took: Duration) {
         self.answer_seconds.record(took.as_secs_f64());
+    }
+
+    pub(crate) fn answered(&self, answer: &Answer) {
         let code = match answer {
             Ok(logged) => match logged.body {
                 Verdict::Issued { .. } => return self.issued.increment(1),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use firstcome_bench::{BenchArgs, VerifyArgs};
 use firstcome_console::ConsoleArgs;
@@ -58,7 +59,8 @@ pub struct ServeArgs {
     pub code_secret: Option<String>,
 
     /// People that may wait in one campaign's queue before others are told busy
-    #[arg(long, env = config::QUEUE, default_value_t = firstcome_command::service::QUEUE)]
+    #[arg(long, env = config::QUEUE, default_value_t = firstcome_command::service::QUEUE,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     pub queue: usize,
 
     /// Never open the console, log to stderr

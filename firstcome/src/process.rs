@@ -1,6 +1,7 @@
 //! The whole system in one process: the same pipeline as a cluster's, with other adapters behind the ports.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
@@ -19,9 +20,13 @@ use firstcome_shared::lifecycle::Lifecycle;
 use firstcome_shared::projection::Projection;
 use firstcome_shared::telemetry::{install_metrics, upkeep};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use crate::data_dir::DataDir;
 use crate::priority::LowPriority;
+
+/// How long the stores may take to close.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// A running system. Dropping it does not stop it: [`Process::stop`] does.
 pub struct Process {
@@ -30,6 +35,7 @@ pub struct Process {
     /// Ends it, and tells when it dies.
     pub lifecycle: Lifecycle,
     service: Arc<Service>,
+    files: Files,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     _projections: LowPriority,
     _folder: DataDir,
@@ -48,6 +54,28 @@ pub struct Settings {
     pub secret: CodeSecret,
     /// People that may wait in one campaign's queue.
     pub queue: usize,
+}
+
+/// The three stores, to be closed when nobody uses them any more.
+struct Files {
+    log: Arc<SqliteLog>,
+    ledger: Arc<SqliteLedger>,
+    read_model: Arc<SqliteReadModel>,
+}
+
+impl Files {
+    /// Leaves each store in its one file, so that a copy of that file is a copy of the store.
+    async fn close(&self) {
+        let closing = async {
+            self.log.close().await;
+            self.ledger.close().await;
+            self.read_model.close().await;
+        };
+        if timeout(CLOSING, closing).await.is_err() {
+            // Nothing is lost: the next start finds the rest in the WAL.
+            tracing::warn!("a store is still in use: its WAL is left beside it");
+        }
+    }
 }
 
 /// The sides are ready together or not at all.
@@ -71,7 +99,8 @@ impl Process {
         let lifecycle = Lifecycle::default();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let log = SqliteLog::open(&folder.log(), Arc::clone(&clock)).await;
-        let log: Arc<dyn EventLog> = Arc::new(log.context("the log cannot be opened")?);
+        let log_file = Arc::new(log.context("the log cannot be opened")?);
+        let log: Arc<dyn EventLog> = Arc::<SqliteLog>::clone(&log_file);
 
         let projections = LowPriority::new()?;
         let (ledger_file, read_file) = (folder.ledger(), folder.read_model());
@@ -88,6 +117,7 @@ impl Process {
         let read_model = Arc::new(read_model.with_readers(2).await?);
         same_log(&*log, &*ledger).await?;
         same_log(&*log, &*read_model).await?;
+        let files = Files { log: log_file, ledger: Arc::clone(&ledger), read_model: Arc::clone(&read_model) };
 
         let adapters = Adapters {
             gate: Arc::new(MemoryGate::new(Arc::clone(&clock))),
@@ -114,6 +144,7 @@ impl Process {
             for reader in query.readers() {
                 lifecycle.spawn("read model reader", reader.run(lifecycle.stop()));
             }
+            lifecycle.spawn("metrics of the read model", Arc::clone(&query).measure());
         }
         lifecycle.spawn("metrics upkeep", upkeep(metrics.clone(), lifecycle.stop()));
 
@@ -123,16 +154,17 @@ impl Process {
         let info = ServiceInfo::new("firstcome", env!("CARGO_PKG_VERSION"), keys, readiness, metrics);
         let routes = firstcome_command::http::routes(Arc::clone(&service)).merge(query.routes());
         let server = tokio::spawn(http::serve(listener, http::app(routes, info), lifecycle.stop()));
-        Ok(Self { url, lifecycle, service, server, _projections: projections, _folder: folder })
+        Ok(Self { url, lifecycle, service, files, server, _projections: projections, _folder: folder })
     }
 
-    /// Stops accepting, answers who was accepted, logs what was decided, ends.
+    /// Stops accepting, answers who was accepted, logs what was decided, closes the files, ends.
     pub async fn stop(self) -> anyhow::Result<()> {
         let stop = self.lifecycle.stop();
         stop.cancel();
         let served = self.server.await;
         self.service.close();
         self.lifecycle.shut_down().await;
+        self.files.close().await;
         Ok(served??)
     }
 }

@@ -22,6 +22,13 @@ pub async fn readers(path: &Path, connections: u32) -> Result<SqlitePool, sqlx::
     pool(options(path).read_only(true), connections).await
 }
 
+/// Closes a file that [`writer`] and [`readers`] have opened. The last connection moves the WAL into the file and
+/// removes it: from then on a copy of the one file is a copy of everything.
+pub async fn close(readers: &SqlitePool, writer: &SqlitePool) {
+    readers.close().await;
+    writer.close().await;
+}
+
 /// Whether the file was locked by somebody else: worth trying again.
 pub fn is_busy(error: &sqlx::Error) -> bool {
     // SQLITE_BUSY 5, SQLITE_LOCKED 6 and their extended codes, whose low byte is theirs.

@@ -61,6 +61,11 @@ impl LedgerWriter {
 }
 
 impl SqliteLedger {
+    /// Closes the file, when nobody uses it any more.
+    pub async fn close(&self) {
+        sqlite::close(&self.readers, &self.writer).await;
+    }
+
     /// A transaction that nothing can come between.
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, ApplyError> {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)

@@ -20,11 +20,14 @@ pub(crate) struct WatchedGate {
     asked: AtomicU64,
     glances: AtomicU64,
     outbox_reads: AtomicU64,
+    commanded: AtomicU64,
     incarnation_reads: AtomicU64,
     away: AtomicBool,
     glances_away: AtomicBool,
     /// Decide calls wait here before they are carried out.
     pub(crate) decides: Door,
+    /// Operators' commands wait here before they are carried out.
+    pub(crate) commands: Door,
     /// Replies of the outbox wait here.
     pub(crate) outboxes: Door,
     /// Loads wait here before they are carried out.
@@ -44,10 +47,12 @@ impl WatchedGate {
             asked: AtomicU64::new(0),
             glances: AtomicU64::new(0),
             outbox_reads: AtomicU64::new(0),
+            commanded: AtomicU64::new(0),
             incarnation_reads: AtomicU64::new(0),
             away: AtomicBool::new(false),
             glances_away: AtomicBool::new(false),
             decides: Door::default(),
+            commands: Door::default(),
             outboxes: Door::default(),
             loads: Door::default(),
             confirmations: Door::default(),
@@ -73,6 +78,11 @@ impl WatchedGate {
     /// People put to the gate so far.
     pub(crate) fn people(&self) -> u64 {
         self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Commands carried out so far.
+    pub(crate) fn command_calls(&self) -> u64 {
+        self.commanded.load(Ordering::SeqCst)
     }
 
     /// Glances so far.
@@ -130,8 +140,11 @@ impl Gate for WatchedGate {
         command: &Command,
         actor: &str,
     ) -> Result<Reply<Result<(), Refused>>, GateError> {
+        self.commands.pass().await;
         self.reachable("command")?;
-        self.inner.command(campaign, call, command, actor).await
+        let reply = self.inner.command(campaign, call, command, actor).await;
+        self.commanded.fetch_add(1, Ordering::SeqCst);
+        reply
     }
 
     async fn outbox(

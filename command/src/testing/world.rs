@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use firstcome_shared::chain::Chain;
 use firstcome_shared::clock::{Clock, ManualClock, Millis};
-use firstcome_shared::domain::{Ask, CampaignId, CodeSecret, Held, Verdict};
+use firstcome_shared::domain::{Ask, CampaignId, CodeSecret, Command, Held, Verdict};
 use firstcome_shared::event::{Event, IssuedCoupon, Message};
 use firstcome_shared::event_log::sqlite::SqliteLog;
 use firstcome_shared::event_log::{Budget, EventLog, Subject};
@@ -211,6 +211,22 @@ impl Instance {
     pub(crate) async fn asking(&self, name: &str, ask: Ask) -> tokio::task::JoinHandle<Answer> {
         let lane = self.lane(name).await;
         tokio::spawn(async move { lane.ask(ask).await })
+    }
+
+    /// Has them all decided in one batch, in this order: they queue up while a command that changes nothing is held.
+    pub(crate) async fn batch(&self, name: &str, asks: Vec<Ask>) -> Vec<tokio::task::JoinHandle<Answer>> {
+        let lane = self.lane(name).await;
+        self.gate.commands.shut();
+        let held = Arc::clone(&lane);
+        tokio::spawn(async move { held.command(Command::Resume, "olga").await });
+        self.gate.commands.somebody_waits().await;
+        let mut asking = Vec::new();
+        for ask in asks {
+            asking.push(self.asking(name, ask).await);
+            until("the next one stands in the queue", || async { lane.queued() == asking.len() }).await;
+        }
+        self.gate.commands.open();
+        asking
     }
 
     /// Asks again and again until there is a clear answer.

@@ -335,7 +335,6 @@ async fn bad_cursors_positions_and_ranges_are_refused() {
         format!("/v1/history/campaigns/there/fingerprint?from={most}&to={most}&upto=0-{most}"),
         format!("/v1/history/campaigns/there/coupons?after={}", i64::MAX),
         "/v1/campaigns?after=zzz".to_owned(),
-        "/v1/audit-log?after=0-99999999".to_owned(),
     ] {
         server.api.get(&path).await.with(200);
     }
@@ -463,7 +462,7 @@ async fn changes_that_make_no_sense_are_refused() {
         json!({ "id": "later", "opens_at": from_now(600_000), "closes_at": from_now(900_000), "stock": 10 });
     server.api.post("/v1/campaigns", &later).await.with(201);
     let table = [
-        ("there", json!({ "stock": 0 }), 422, "invalid_request"),
+        ("there", json!({ "stock": 0 }), 409, "conflict"),
         ("there", json!({ "stock": -1 }), 422, "invalid_request"),
         ("there", json!({ "stock": u64::MAX }), 422, "invalid_request"),
         ("there", json!({ "stock": 9 }), 409, "conflict"),

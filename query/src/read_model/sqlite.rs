@@ -55,6 +55,13 @@ impl ReadModelWriter {
     }
 }
 
+impl SqliteReadModel {
+    /// Closes the file, when nobody uses it any more.
+    pub async fn close(&self) {
+        sqlite::close(&self.readers, &self.writer).await;
+    }
+}
+
 #[async_trait]
 impl Projection for SqliteReadModel {
     fn name(&self) -> &'static str {

@@ -50,6 +50,11 @@ impl SqliteLog {
         Ok(Self { identity, clock, writer, readers, end: watch::Sender::new(unsigned(last)) })
     }
 
+    /// Closes the file, when nothing is appended or read any more.
+    pub async fn close(&self) {
+        sqlite::close(&self.readers, &self.writer).await;
+    }
+
     async fn one(&self, subject: &Subject, order: &str) -> Result<Option<Stored>, LogUnavailable> {
         // The writer's own connection: what was acknowledged is seen, whatever a reader's snapshot holds.
         sqlx::query(AssertSqlSafe(format!(

@@ -27,7 +27,13 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
             return Err(Problem::new(Code::UnsupportedMediaType, detail).into());
         }
         let bytes = body::collect(request.into_body()).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| explain::<T>(&bytes, &error).into())
+        let body = serde_json::from_slice(&bytes).map_err(|error| explain::<T>(&bytes, &error))?;
+        // A list of the fields' values in order would be read as well, and `["u-1"]` would use up a coupon.
+        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            let detail = "The body is not valid: expected a JSON object.";
+            return Err(Problem::new(Code::InvalidRequest, detail).into());
+        }
+        Ok(Self(body))
     }
 }
 

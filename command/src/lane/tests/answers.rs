@@ -6,7 +6,7 @@ use firstcome_shared::domain::{Command, Verdict};
 use firstcome_shared::event::Message;
 use firstcome_shared::event_log::EventLog;
 
-use super::{again, issued};
+use super::{again, issued, newly};
 use crate::testing::{World, id, person, until, within};
 
 /// Gives every other task its turn, many times over: whoever could have been answered has been.
@@ -22,72 +22,73 @@ async fn no_answer_of_any_kind_comes_before_what_it_rests_on_is_logged() {
     let (world, instance) = World::with_summer(2).await;
     let lane = instance.lane("summer").await;
     instance.log.appends.shut();
-    let gate = Arc::clone(&instance.gate);
-    let decided = async |people| until("the gate has decided", || async { gate.people() >= people }).await;
-    let ann = instance.asking("summer", person("ann")).await;
+    let people = ["ann", "bob", "ann", "cid"].map(person).to_vec();
+    let asking = instance.batch("summer", people).await;
     instance.log.appends.somebody_waits().await;
-    let mut others = Vec::new();
-    for (people, name) in [(2, "bob"), (3, "ann"), (4, "cid")] {
-        others.push(instance.asking("summer", person(name)).await);
-        decided(people).await;
-    }
     let mut commands = Vec::new();
     for _ in 0..2 {
         let lane = Arc::clone(&lane);
         commands.push(tokio::spawn(async move { lane.command(Command::Pause, "olga").await }));
     }
-    // The second pause changes nothing and has no entry of its own: its answer rests on the first one's. An ask
-    // behind both of them proves that they were decided.
-    until("paused", || async { world.decision("summer", 1).await >= 5 }).await;
-    others.push(instance.asking("summer", person("dan")).await);
-    decided(5).await;
+    // The second pause changes nothing and has no entry of its own: its answer rests on the first one's.
+    until("both are decided", || async { instance.gate.command_calls() >= 3 }).await;
     everybody_had_a_turn().await;
-    assert!(!ann.is_finished() && !others.iter().any(tokio::task::JoinHandle::is_finished), "told too early");
+    assert!(!asking.iter().any(tokio::task::JoinHandle::is_finished), "told too early");
     assert!(!commands.iter().any(tokio::task::JoinHandle::is_finished), "told too early");
     assert_eq!(world.coupons("summer").await, []);
 
     instance.log.appends.open();
-    let ann = issued(&within("ann", ann).await.unwrap());
     let mut verdicts = Vec::new();
-    for other in others {
-        let logged = within("an answer", other).await.unwrap().unwrap();
+    for asked in asking {
+        let logged = within("an answer", asked).await.unwrap().unwrap();
         assert!(logged.position.sequence >= 2, "{logged:?}");
         verdicts.push(logged.body);
     }
     for command in commands {
         assert_eq!(within("an answer", command).await.unwrap().unwrap().body, Ok(()));
     }
-    assert!(matches!(&verdicts[0], Verdict::Issued { held, remaining: 0 } if held.seq == 2));
-    assert_eq!(again(&verdicts[1]), ann);
-    assert_eq!(verdicts[2], Verdict::SoldOut { stock: 2 });
-    assert_eq!(verdicts[3], Verdict::Paused);
+    let ann = newly(&verdicts[0]);
+    assert!(matches!(&verdicts[1], Verdict::Issued { held, remaining: 0 } if held.seq == 2));
+    assert_eq!(again(&verdicts[2]), ann);
+    assert_eq!(verdicts[3], Verdict::SoldOut { stock: 2 });
+    assert_eq!(instance.insist("summer", person("dan")).await, Verdict::Paused);
     world.audit("summer", 2, 1).await;
 }
 
-/// Two instances: what B says rests on what A decided and could not log. Nobody hears it before it is logged; then B
-/// logs it, though A hangs for ever.
+/// Four instances: what three of them say rests on what the first decided and could not log. Nobody hears it before it
+/// is logged; then any of them logs it for all, though the others hang for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_another_instance_decided_is_logged_before_anything_rests_on_it() {
-    let (world, one, two) = World::with_two(1).await;
+    let (world, one) = World::with_summer(1).await;
+    let others = [world.instance().await, world.instance().await, world.instance().await];
     one.log.appends.shut();
-    two.log.appends.shut();
     let ann = one.asking("summer", person("ann")).await;
     one.log.appends.somebody_waits().await;
-    let ann_again = two.asking("summer", person("ann")).await;
-    two.log.appends.somebody_waits().await;
-    let stranger = two.asking("summer", person("bob")).await;
-    until("both are decided", || async { two.gate.people() >= 2 }).await;
+    let mut asking = Vec::new();
+    for (instance, name) in others.iter().zip(["ann", "bob", "cid"]) {
+        instance.log.appends.shut();
+        if name == "cid" {
+            let lane = one.lane("summer").await;
+            tokio::spawn(async move { lane.command(Command::Pause, "olga").await });
+            until("paused", || async { one.gate.command_calls() >= 1 }).await;
+        }
+        asking.push(instance.asking("summer", person(name)).await);
+        instance.log.appends.somebody_waits().await;
+    }
     everybody_had_a_turn().await;
-    assert!(!ann_again.is_finished() && !stranger.is_finished() && !ann.is_finished(), "told too early");
+    assert!(!ann.is_finished() && !asking.iter().any(tokio::task::JoinHandle::is_finished), "told too early");
     assert_eq!(world.coupons("summer").await, []);
 
-    two.log.appends.open();
-    let told = again(&within("ann is told by B", ann_again).await.unwrap().unwrap().body);
-    let refused = within("bob is refused", stranger).await.unwrap().unwrap();
-    assert_eq!(refused.body, Verdict::SoldOut { stock: 1 });
-    world.told("summer", &[(person("ann"), told.clone())]).await;
+    others[2].log.appends.open();
+    let mut told = Vec::new();
+    for asked in asking.into_iter().rev() {
+        told.push(within("told", asked).await.unwrap().unwrap().body);
+    }
+    assert_eq!(told[..2], [Verdict::Paused, Verdict::SoldOut { stock: 1 }]);
+    let held = again(&told[2]);
+    world.told("summer", &[(person("ann"), held.clone())]).await;
     // A's own publish never comes through; the end of the log tells it.
-    assert_eq!(issued(&within("ann is told by A", ann).await.unwrap()), told);
+    assert_eq!(issued(&within("ann is told by A", ann).await.unwrap()), held);
     world.audit("summer", 1, 1).await;
     assert_eq!(world.epoch("summer").await, 1);
 }

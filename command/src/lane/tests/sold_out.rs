@@ -121,11 +121,15 @@ async fn it_does_not_begin_on_what_is_not_logged() {
     two.log.appends.somebody_waits().await;
     one.gate.confirmations.open();
     // Strangers at A wait for bob's coupon to be logged. The cache would refuse them at once.
+    let lane = one.lane("summer").await;
     let mut refused = Vec::new();
     for number in 0..30 {
-        let people = one.gate.people();
+        let (people, queued) = (one.gate.people(), lane.queued());
         let asking = one.asking("summer", person(number)).await;
-        until("decided or refused", || async { asking.is_finished() || one.gate.people() > people }).await;
+        until("decided, in the queue or refused", || async {
+            asking.is_finished() || one.gate.people() > people || lane.queued() > queued
+        })
+        .await;
         refused.push(asking);
     }
     assert!(!refused.iter().any(tokio::task::JoinHandle::is_finished), "refused on what is not logged");

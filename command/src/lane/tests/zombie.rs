@@ -13,14 +13,9 @@ async fn zombie_append(stock: u64, left: u64) {
     let (world, one, two) = World::with_two(stock).await;
     newly(&one.insist("summer", person("early")).await);
     one.log.appends.shut();
-    let mut held = Vec::new();
-    for name in ["ann", "bob", "cid"] {
-        held.push(one.asking("summer", person(name)).await);
-    }
+    let held = one.batch("summer", ["ann", "bob", "cid"].map(person).to_vec()).await;
     one.log.appends.somebody_waits().await;
-    until("all are decided", || async { world.decision("summer", 1).await >= 3 }).await;
-    until("all are decided", || async { one.gate.people() >= 4 }).await;
-
+    assert_eq!(one.gate.people(), 4, "all are decided");
     world.gate.forget();
     for (seq, name) in (2..).zip(["dan", "eve", "fay"]) {
         assert_eq!(newly(&two.insist("summer", person(name)).await).seq, seq, "numbers are given again");
