@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::gate::{Call, Gate, GateError, Reply};
 use crate::metrics::Metrics;
+pub(crate) use appender::append;
 use sold_out::SoldOut;
 pub use status::Status;
 use worker::Worker;

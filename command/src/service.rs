@@ -3,6 +3,7 @@
 
 mod create;
 mod fingerprint;
+mod measure;
 mod pipeline;
 mod view;
 

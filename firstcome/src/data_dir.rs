@@ -19,8 +19,7 @@ pub struct DataDir {
 impl DataDir {
     /// Makes the folder if need be and locks it.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(path)
-            .with_context(|| format!("cannot make the data folder {}", path.display()))?;
+        make_folder(path).with_context(|| format!("cannot make the data folder {}", path.display()))?;
         let at = path.join("lock");
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&at);
         let lock = lock.with_context(|| format!("cannot open {}", at.display()))?;
@@ -94,6 +93,15 @@ impl DataDir {
             if left.len() == 1 { format!("{} is", left[0]) } else { format!("{} are", left.join(" and ")) }
         )
     }
+}
+
+/// Coupon codes are money: a folder made here is its owner's only.
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 /// Whole or not at all, so that a crash cannot leave half a secret behind.

@@ -12,7 +12,7 @@ use firstcome_shared::auth::ApiKeys;
 use firstcome_shared::clock::{Clock, SystemClock};
 use firstcome_shared::telemetry::{LogTo, install_tracing};
 use firstcome_shared::wire::{CouponTerms, CreateCampaign, LimitPer, Time};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use crate::cli::DemoArgs;
 use crate::data_dir::DataDir;
@@ -26,7 +26,7 @@ const RAMP: Duration = Duration::from_secs(20);
 const DOUBLE_CLICKS: u32 = 20;
 
 /// Runs the demo; false when a promise was broken.
-pub async fn run(args: DemoArgs) -> anyhow::Result<bool> {
+pub async fn run(args: DemoArgs, filter: &str) -> anyhow::Result<bool> {
     let people = u32::try_from(args.people).context("--people is too large")?;
     if args.stock == 0 || people == 0 {
         bail!("--stock and --people must be at least 1");
@@ -35,14 +35,13 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<bool> {
     let folder = DataDir::open(&temporary.0)?;
     let live = !args.fast && !args.json && std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let log = if live { LogTo::File(folder.log_for_people()) } else { LogTo::Stderr };
-    install_tracing(&log, false, "warn")?;
-    let secret = folder.secret(None)?;
+    install_tracing(&log, false, filter)?;
     let mut signals = Signals::new()?;
     let settings = Settings {
         folder,
         addr: "127.0.0.1:0".to_owned(),
         keys: ApiKeys::none(),
-        secret,
+        code_secret: None,
         queue: firstcome_command::service::QUEUE,
     };
     let process = Process::start(settings).await?;
@@ -88,29 +87,26 @@ async fn play(
     let pace = if live { Pace::Ramp(RAMP) } else { Pace::AtOnce };
     let rush = Rush::new(&target, CAMPAIGN, people).double_click_every(DOUBLE_CLICKS).pace(pace);
     let (tell, progress) = watch::channel(Progress::default());
-    let answers = if live {
-        watch_live(url, rush, tell, progress).await?
-    } else {
-        let lines = tokio::spawn(print_progress(progress));
+    // At once when the rush is over, also while the console is still open: it tells how long the projections took.
+    let audited = async move {
         let answers = rush.run(Some(tell)).await?;
-        lines.await?;
-        answers
+        audit(&api, &answers, Terms::one_each(stock)).await
     };
-    Ok(audit(&api, &answers, Terms::one_each(stock)).await?)
+    let audited = tokio::spawn(audited);
+    if live {
+        watch(url, progress).await?;
+        if !audited.is_finished() {
+            eprintln!("waiting for the last answers …");
+        }
+    } else {
+        print_progress(progress).await;
+    }
+    Ok(audited.await??)
 }
 
-/// The rush in the background, the console in front, until the rush is over and the user has seen it.
-async fn watch_live(
-    url: &str,
-    rush: Rush,
-    tell: watch::Sender<Progress>,
-    mut progress: watch::Receiver<Progress>,
-) -> anyhow::Result<firstcome_bench::Answers> {
+/// The console, until its user has seen enough.
+async fn watch(url: &str, mut progress: watch::Receiver<Progress>) -> anyhow::Result<()> {
     let (say, banner) = watch::channel(None);
-    let (done, finished) = oneshot::channel();
-    tokio::spawn(async move {
-        let _ = done.send(rush.run(Some(tell)).await);
-    });
     tokio::spawn(async move {
         while progress.changed().await.is_ok() {
             let line = told(&progress.borrow_and_update());
@@ -125,9 +121,7 @@ async fn watch_live(
         banner: Some(banner),
         ..ConsoleArgs::for_server(url.to_owned())
     };
-    firstcome_console::run(screen).await?;
-    eprintln!("waiting for the last answers …");
-    Ok(finished.await??)
+    Ok(firstcome_console::run(screen).await?)
 }
 
 async fn print_progress(mut progress: watch::Receiver<Progress>) {

@@ -47,7 +47,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
             firstcome_console::run(args).await?;
             Ok(true)
         }
-        Part::Demo(args) => demo::run(args).await,
+        Part::Demo(args) => demo::run(args, &cli.log).await,
         Part::Bench(args) => {
             log_to_stderr(&cli.log)?;
             let json = args.json;

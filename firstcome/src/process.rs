@@ -12,7 +12,6 @@ use firstcome_query::Query;
 use firstcome_query::read_model::sqlite::SqliteReadModel;
 use firstcome_shared::auth::ApiKeys;
 use firstcome_shared::clock::{Clock, SystemClock};
-use firstcome_shared::domain::CodeSecret;
 use firstcome_shared::event_log::EventLog;
 use firstcome_shared::event_log::sqlite::SqliteLog;
 use firstcome_shared::http::{self, Readiness, ServiceInfo};
@@ -50,8 +49,8 @@ pub struct Settings {
     pub addr: String,
     /// Who may do what.
     pub keys: ApiKeys,
-    /// Makes coupon codes.
-    pub secret: CodeSecret,
+    /// Makes coupon codes; when absent, the folder's own.
+    pub code_secret: Option<String>,
     /// People that may wait in one campaign's queue.
     pub queue: usize,
 }
@@ -94,10 +93,14 @@ impl Readiness for Both {
 impl Process {
     /// Opens the files, starts reading the log into ledger and read model, and serves.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
-        let Settings { folder, addr, keys, secret, queue } = settings;
+        let Settings { folder, addr, keys, code_secret, queue } = settings;
         let metrics = install_metrics()?;
+        // First of all: an address that is taken must not leave new files behind.
+        let listener: TcpListener = http::bind(&addr, &keys).await?;
+        let url = format!("http://{}", listener.local_addr()?);
         let lifecycle = Lifecycle::default();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let secret = folder.secret(code_secret.as_deref())?;
         let log = SqliteLog::open(&folder.log(), Arc::clone(&clock)).await;
         let log_file = Arc::new(log.context("the log cannot be opened")?);
         let log: Arc<dyn EventLog> = Arc::<SqliteLog>::clone(&log_file);
@@ -144,12 +147,11 @@ impl Process {
             for reader in query.readers() {
                 lifecycle.spawn("read model reader", reader.run(lifecycle.stop()));
             }
+            lifecycle.spawn("metrics", Arc::clone(&service).measure());
             lifecycle.spawn("metrics of the read model", Arc::clone(&query).measure());
         }
         lifecycle.spawn("metrics upkeep", upkeep(metrics.clone(), lifecycle.stop()));
 
-        let listener: TcpListener = http::bind(&addr, &keys).await?;
-        let url = format!("http://{}", listener.local_addr()?);
         let readiness = Arc::new(Both(Arc::clone(&service), Arc::clone(&query)));
         let info = ServiceInfo::new("firstcome", env!("CARGO_PKG_VERSION"), keys, readiness, metrics);
         let routes = firstcome_command::http::routes(Arc::clone(&service)).merge(query.routes());

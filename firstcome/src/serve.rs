@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use anyhow::{Context as _, bail};
 use firstcome_console::ConsoleArgs;
-use firstcome_shared::auth::ApiKeys;
+use firstcome_shared::auth::{ApiKeys, Role};
 use firstcome_shared::lifecycle::Lifecycle;
 use firstcome_shared::telemetry::{LogTo, install_tracing};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -19,21 +19,23 @@ pub async fn run(args: ServeArgs, filter: &str) -> anyhow::Result<()> {
     let console = !args.headless && std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let log = if console { LogTo::File(folder.log_for_people()) } else { LogTo::Stderr };
     install_tracing(&log, false, filter)?;
-    let keys: ApiKeys = args.api_keys.parse().context(firstcome_shared::config::API_KEYS)?;
-    if keys.is_empty() {
-        tracing::warn!("there are no API keys: every caller on this machine is operator `local`");
-    }
-    let secret = folder.secret(args.code_secret.as_deref())?;
+    let (keys, console_key) = keys(&args, console)?;
     let mut signals = Signals::new()?;
-    let process =
-        Process::start(Settings { folder, addr: args.addr, keys, secret, queue: args.queue }).await?;
+    let settings =
+        Settings { folder, addr: args.addr, keys, code_secret: args.code_secret, queue: args.queue };
+    let process = Process::start(settings).await?;
     if !console {
         println!("firstcome listens on {0}  (API: {0}/docs, metrics: {0}/metrics)", process.url);
     }
     tracing::info!(url = process.url, "serving");
     let lifecycle = process.lifecycle.clone();
     let ended = if console {
-        let screen = ConsoleArgs { operator: args.operator, ..ConsoleArgs::for_server(process.url.clone()) };
+        let screen = ConsoleArgs {
+            api_key: console_key,
+            operator: args.operator,
+            owner: true,
+            ..ConsoleArgs::for_server(process.url.clone())
+        };
         tokio::select! {
             ended = firstcome_console::run(screen) => ended.map_err(anyhow::Error::from),
             ended = end(&mut signals, &lifecycle) => ended,
@@ -46,6 +48,19 @@ pub async fn run(args: ServeArgs, filter: &str) -> anyhow::Result<()> {
         stopped = process.stop() => stopped.and(ended),
         () = signals.next() => bail!("stopped at once by a second signal"),
     }
+}
+
+/// The keys the service accepts. Where there are any, the console of this process gets one of its own, for as long as
+/// the process lives.
+fn keys(args: &ServeArgs, console: bool) -> anyhow::Result<(ApiKeys, Option<String>)> {
+    let parse = |entries: &str| entries.parse::<ApiKeys>().context(firstcome_shared::config::API_KEYS);
+    let keys = parse(&args.api_keys)?;
+    if keys.is_empty() || !console {
+        return Ok((keys, None));
+    }
+    let role = if args.operator { Role::Operator } else { Role::Reader };
+    let own = ApiKeys::generate("console", role)?;
+    Ok((parse(&format!("{},{}", args.api_keys, own.entry))?, Some(own.key)))
 }
 
 /// A signal, or the death of a task, which is an error.

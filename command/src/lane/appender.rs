@@ -364,7 +364,7 @@ impl Appender {
 }
 
 /// One attempt; sent again while the log says that one is in process (PROTOCOL L5).
-pub(super) async fn append(
+pub(crate) async fn append(
     log: &dyn EventLog,
     subject: &Subject,
     expected: u64,

@@ -4,16 +4,15 @@
 use std::sync::Arc;
 
 use firstcome_shared::chain::Chain;
-use firstcome_shared::clock::{jittered, random_hex};
+use firstcome_shared::clock::random_hex;
 use firstcome_shared::domain::{Book, CampaignId, Definition, Invalid, create};
 use firstcome_shared::event::{Entry, Event, Message, VERSION};
-use firstcome_shared::event_log::{AppendError, Subject};
+use firstcome_shared::event_log::{AppendError, LogUnavailable, Subject};
 use firstcome_shared::wire;
-use tokio::time::sleep;
 
 use super::Service;
 use crate::gate::{Load, Logged};
-use crate::lane::NoAnswer;
+use crate::lane::{NoAnswer, append};
 
 /// Why there is no new campaign.
 #[derive(Debug, thiserror::Error)]
@@ -69,11 +68,13 @@ impl Service {
     async fn append_first(&self, campaign: &CampaignId, message: &Message) -> Result<u64, NotCreated> {
         let (log, subject) = (Arc::clone(&self.lanes.parts().log), Subject::decisions(campaign));
         let (bytes, nonce) = (message.encode(), message.nonce.clone());
-        let append = async move {
+        let first = async move {
             loop {
-                match log.append(&subject, 0, bytes.clone()).await {
+                match append(&*log, &subject, 0, &bytes).await {
                     Ok(sequence) => return Ok(Some(sequence)),
-                    Err(AppendError::InProcess) => sleep(jittered(10)).await,
+                    Err(AppendError::InProcess) => {
+                        return Err(LogUnavailable("an append is in process and does not end".to_owned()));
+                    }
                     Err(AppendError::Refused { .. }) => {
                         let first = log.first(&subject).await?;
                         let mine = first.filter(|first| {
@@ -90,7 +91,7 @@ impl Service {
             }
         };
         // A task of its own: a caller who hangs up does not leave an append half done.
-        match tokio::spawn(append).await {
+        match tokio::spawn(first).await {
             Ok(Ok(Some(sequence))) => Ok(sequence),
             Ok(Ok(None)) => Err(NotCreated::Exists(campaign.clone())),
             Ok(Err(error)) => Err(NoAnswer::Unavailable(error.to_string()).into()),

@@ -14,10 +14,15 @@ impl Service {
         lane.read(Gate::view).await
     }
 
+    /// The epoch known here; to be asked for after a look, which may have rebuilt the gate.
+    async fn epoch(&self, campaign: &CampaignId) -> Result<u64, NoAnswer> {
+        Ok(self.lane(campaign).await?.status().end().epoch)
+    }
+
     /// One campaign, with all its windows.
     pub async fn campaign(&self, campaign: &CampaignId) -> Result<Campaign, NoAnswer> {
-        let epoch = self.lane(campaign).await?.status().end().epoch;
         let view = self.look(campaign).await?;
+        let epoch = self.epoch(campaign).await?;
         let windows = view.definition.windows.iter().zip(&view.issued);
         let windows = windows.map(|(window, issued)| window_view(window, *issued)).collect();
         Ok(Campaign { windows: Some(windows), ..on_wire(&view, epoch) })
@@ -31,8 +36,8 @@ impl Service {
         names.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let mut items = Vec::with_capacity(names.len());
         for name in &names {
-            let epoch = self.lane(name).await?.status().end().epoch;
-            items.push(on_wire(&self.look(name).await?, epoch));
+            let view = self.look(name).await?;
+            items.push(on_wire(&view, self.epoch(name).await?));
         }
         let next = names.last().filter(|_| more).map(ToString::to_string);
         Ok(Page { items, next })

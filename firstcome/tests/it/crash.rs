@@ -24,9 +24,9 @@ fn asks_of(round: usize) -> Vec<Ask> {
         .into_iter()
         .flat_map(|person| ["a", "b"].map(|key| ("pairs", person.clone(), Some(key.to_owned()))));
     // Mixed, so that a kill meets both.
-    let (mut singles, mut pairs) = (singles, pairs);
+    let mut pairs = pairs;
     let mut asks = Vec::new();
-    while let Some(single) = singles.next() {
+    for single in singles {
         asks.push(single);
         if asks.len() % 4 == 0 {
             asks.extend(pairs.next());
@@ -52,12 +52,11 @@ async fn repeat(api: &Api, asks: &[Ask], known: &mut BTreeMap<Ask, Coupon>) {
         gather(64, asks.iter().map(|ask| ask_until_clear(api, ask.0, &ask.1, ask.2.as_deref())).collect())
             .await;
     for (ask, told) in asks.iter().zip(told) {
-        match known.get(ask) {
-            Some(coupon) => assert_eq!(told, Told::Already(coupon.clone()), "{ask:?}"),
-            None => {
-                let coupon = told.coupon().unwrap_or_else(|| panic!("{ask:?} was told {told:?}"));
-                known.insert(ask.clone(), coupon.clone());
-            }
+        if let Some(coupon) = known.get(ask) {
+            assert_eq!(told, Told::Already(coupon.clone()), "{ask:?}");
+        } else {
+            let coupon = told.coupon().unwrap_or_else(|| panic!("{ask:?} was told {told:?}"));
+            known.insert(ask.clone(), coupon.clone());
         }
     }
 }

@@ -69,12 +69,12 @@ async fn a_whole_crowd_that_clicks_ten_times_shares_the_stock_as_if_it_had_click
     assert_eq!(told.iter().filter(|told| told.is_issued()).count(), 40);
     let sold = coupons(&told);
     assert_eq!(sold.len(), 40, "a person's answers name one coupon");
-    for person in 0..60 {
+    for (person, name) in people.iter().enumerate() {
         let of_person: Vec<_> = told.iter().skip(person).step_by(60).collect();
         let holds = of_person.iter().any(|told| told.coupon().is_some());
         for told in of_person {
             let sold_out = *told == Told::No("sold_out".to_owned());
-            assert!(sold_out != holds, "{} holds a coupon or does not: {told:?}", people[person]);
+            assert!(sold_out != holds, "{name} holds a coupon or does not: {told:?}");
         }
     }
     assert_exact(&server, "double", 40, &sold).await;

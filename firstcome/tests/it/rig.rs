@@ -22,7 +22,7 @@ pub use server::{Folder, Launch, Server};
 pub use tamper::{alter, rows};
 
 /// The longest that anything may take here before the test fails.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Looks again and again until `look` gives something; fails after [`PATIENCE`].
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {

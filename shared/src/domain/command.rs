@@ -66,9 +66,10 @@ impl Book {
         let now = self.gate_time(now);
         let events = match command {
             Command::Pause => self.pause(actor, now)?,
-            Command::Resume if self.flags.paused && !self.flags.cancelled => {
-                vec![Event::CampaignResumed { actor: actor.to_owned() }]
+            Command::Resume if self.flags.cancelled => {
+                return Err(Refused::Conflict("the campaign is cancelled: it cannot go on".to_owned()));
             }
+            Command::Resume if self.flags.paused => vec![Event::CampaignResumed { actor: actor.to_owned() }],
             Command::Cancel if !self.flags.cancelled => {
                 vec![Event::CampaignCancelled { actor: actor.to_owned() }]
             }

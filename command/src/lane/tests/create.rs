@@ -87,9 +87,11 @@ async fn a_creation_whose_load_fails_is_a_creation() {
 async fn a_creation_that_cannot_be_appended_is_not_one() {
     let world = World::new().await;
     let instance = world.instance().await;
-    instance.log.always(Fault::LostAppend);
-    let created = within("told", instance.service.create(&one_off("summer", 5), "olga")).await;
-    assert!(matches!(created, Err(NotCreated::NoAnswer(_))), "{created:?}");
+    for fault in [Fault::LostAppend, Fault::InProcess] {
+        instance.log.always(fault);
+        let created = within("told", instance.service.create(&one_off("summer", 5), "olga")).await;
+        assert!(matches!(created, Err(NotCreated::NoAnswer(_))), "{created:?}");
+    }
     instance.log.always(Fault::None);
     instance.service.create(&one_off("summer", 5), "olga").await.unwrap();
     world.audit("summer", 0, 1).await;
