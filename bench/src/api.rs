@@ -1,6 +1,8 @@
 //! The API as the bench uses it beside the load: create a campaign, look at the pipeline, take fingerprints. Unlike the
 //! load it is patient: what is safe to repeat is repeated until a deadline, on every server in turn.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use firstcome_shared::clock::jittered;
@@ -17,6 +19,10 @@ use crate::target::Target;
 
 /// How long a question is repeated while servers are away or busy.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// The same while none has ever let us connect: then the address is wrong or nothing runs there.
+const PATIENCE_WITH_STRANGERS: Duration = Duration::from_millis(500);
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_millis(1_500);
 /// Longest wait for one answer: a fingerprint of a large campaign reads all of it.
 const ONE_ANSWER: Duration = Duration::from_mins(1);
 
@@ -25,6 +31,8 @@ const ONE_ANSWER: Duration = Duration::from_mins(1);
 pub struct Api {
     http: Client,
     target: Target,
+    /// A server has been there.
+    met: Arc<AtomicBool>,
 }
 
 /// Which rows a fingerprint is taken of; the default is all of them.
@@ -46,10 +54,11 @@ impl Api {
         let http = Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT)
             .timeout(ONE_ANSWER)
             .build()
             .map_err(BenchError::Client)?;
-        Ok(Self { http, target: target.clone() })
+        Ok(Self { http, target: target.clone(), met: Arc::default() })
     }
 
     /// Creates a campaign.
@@ -121,7 +130,7 @@ impl Api {
         query: &[(&str, String)],
         body: Option<Vec<u8>>,
     ) -> Result<T, BenchError> {
-        let until = Instant::now() + PATIENCE;
+        let began = Instant::now();
         let mut turn = 0;
         loop {
             let answer = self.once(&method, path, query, body.clone(), turn).await;
@@ -136,7 +145,17 @@ impl Api {
                 ),
                 Err(error) => !error.is_builder(),
             };
-            if again && Instant::now() < until {
+            let absent = matches!(&answer, Err(error) if error.is_connect());
+            if !absent {
+                self.met.store(true, Ordering::Relaxed);
+            }
+            // Whoever was never there is not waited for, but each server is tried.
+            let patient = if self.met.load(Ordering::Relaxed) {
+                began.elapsed() < PATIENCE
+            } else {
+                began.elapsed() < PATIENCE_WITH_STRANGERS || turn < self.target.servers()
+            };
+            if again && patient {
                 tokio::time::sleep(jittered(200)).await;
                 continue;
             }

@@ -47,6 +47,11 @@ impl Target {
         Ok(Self { servers, bearer })
     }
 
+    /// How many servers there are.
+    pub(crate) fn servers(&self) -> usize {
+        self.servers.len()
+    }
+
     /// The server for the `turn`-th connection.
     pub(crate) fn server(&self, turn: usize) -> &Server {
         &self.servers[turn % self.servers.len()]

@@ -30,7 +30,8 @@ pub struct VerifyArgs {
     /// Servers to ask, separated by commas; several are instances of one system
     #[arg(long, env = config::SERVER, value_delimiter = ',', default_value = "http://127.0.0.1:8080")]
     pub server: Vec<String>,
-    /// Key of an operator or issuer; a reader sees masked codes, which cannot be compared
+    /// Key of any role: checksums of the codes as they are show whether stores are equal. Of rows that differ a reader
+    /// sees masked codes, so a difference in a code alone is found but not named
     #[arg(long, env = config::API_KEY, hide_env_values = true)]
     pub api_key: Option<String>,
     /// Campaigns to verify, separated by commas; all when absent
@@ -145,11 +146,14 @@ async fn notes(api: &Api, report: &VerifyReport) -> Result<Vec<String>, BenchErr
     let ledger = api.pipeline().await?.ledger;
     for projection in [ledger, api.read_model().await?] {
         if projection.parked > 0 {
-            notes.push(format!(
-                "{} campaigns are parked in the {}: what it lacks of them waits for a replay",
-                projection.parked,
-                projection.name.replace('_', " ")
-            ));
+            let name = projection.name.replace('_', " ");
+            notes.push(match projection.parked {
+                1 => format!("1 campaign is parked in the {name}: what it lacks of it waits for a replay"),
+                many => format!(
+                    "{} campaigns are parked in the {name}: what it lacks of them waits for a replay",
+                    thousands(many)
+                ),
+            });
         }
         if let Some(stalled) = projection.stalled {
             notes.push(format!("the {} does not advance: {stalled}", projection.name.replace('_', " ")));

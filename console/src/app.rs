@@ -60,6 +60,7 @@ async fn interact(
     let theme = Theme::new(ThemeName::choose(args.theme, std::env::var_os("NO_COLOR").as_deref()));
     let mut state = State::new(&args.servers, args.operator, args.campaign.as_deref());
     let (sender, mut fetched) = mpsc::channel(64);
+    state.owner = args.owner;
     let poller = Poller::start(api, sender);
     poller.follow(args.campaign);
     // Without a sender this one never changes.

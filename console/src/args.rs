@@ -50,6 +50,11 @@ pub struct ConsoleArgs {
     /// own process.
     #[arg(skip)]
     pub banner: Option<watch::Receiver<Option<String>>>,
+
+    /// Leaving the console stops a service in the same process: then it asks first, unless a signal ends it. For
+    /// those who start the console in their own process.
+    #[arg(skip)]
+    pub owner: bool,
 }
 
 impl ConsoleArgs {
@@ -64,6 +69,7 @@ impl ConsoleArgs {
             theme: None,
             campaign: None,
             banner: None,
+            owner: false,
         }
     }
 }

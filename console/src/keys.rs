@@ -77,6 +77,16 @@ impl Binding {
     pub(crate) fn needs_operator(&self) -> bool {
         self.group == Group::Act
     }
+
+    /// What the keys do, for the Help screen. Where the service ends with the console, `quit` says too little.
+    pub(crate) fn about(&self, owner: bool) -> &'static str {
+        if owner && self.action == Action::Quit { "stop the service" } else { self.about }
+    }
+
+    /// The same for the footer.
+    pub(crate) fn hint(&self, owner: bool) -> Option<&'static str> {
+        if owner && self.action == Action::Quit { Some("stop") } else { self.hint }
+    }
 }
 
 use Chord::{Ctrl, Plain};
@@ -127,7 +137,7 @@ pub(crate) fn action(screen: Screen, key: &KeyEvent) -> Option<&'static Binding>
     BINDINGS.iter().find(|line| line.on.contains(&screen) && line.chords.iter().any(|chord| chord.is(key)))
 }
 
-/// Ctrl-C ends the console whatever is typed.
+/// Ctrl-C ends the console, or asks whether to, whatever is typed.
 pub(crate) fn is_interrupt(key: &KeyEvent) -> bool {
     Ctrl('c').is(key)
 }

@@ -119,12 +119,12 @@ fn write_campaigns(campaigns: &Campaigns, now: Millis, out: &mut dyn Write) -> s
     const TITLES: [&str; 7] = ["CAMPAIGN", "STATE", "LEFT", "OF", "ISSUED", "WAITING", "NEXT"];
     let mut table = vec![TITLES.map(str::to_owned)];
     table.extend(campaigns.lines(0, usize::MAX).map(|entry| {
-        let (view, standing, (left, stock)) = (&entry.view, entry.standing(), entry.left_of());
+        let (view, standing, (_, stock)) = (&entry.view, entry.standing(), entry.left_of());
         let next = entry.next(now).map(|(word, time)| format!("{word} in {}", text::countdown(time)));
         [
             text::plain(&view.id),
             format!("{} {}", standing.symbol(), standing.word()),
-            text::count(left),
+            entry.to_be_had().map_or_else(|| "–".to_owned(), text::count),
             text::count(stock),
             text::count(view.issued),
             text::count(view.waiting),

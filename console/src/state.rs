@@ -43,6 +43,8 @@ pub(crate) enum Mode {
     Cancel { campaign: String, typed: String },
     /// `y` sends this order, everything else does not.
     Confirm { order: Order },
+    /// `y` stops the service in this process, everything else does not.
+    Stop,
 }
 
 /// One line about what just happened.
@@ -107,6 +109,8 @@ pub(crate) struct State {
     pub(crate) servers: String,
     /// Actions are allowed.
     pub(crate) operator: bool,
+    /// The service runs in the console's own process and ends with it.
+    pub(crate) owner: bool,
     /// Columns and rows of the terminal.
     pub(crate) size: (u16, u16),
     /// The page on show.
@@ -146,6 +150,7 @@ impl State {
         let mut state = Self {
             servers: servers.iter().map(bare).collect::<Vec<_>>().join(", "),
             operator,
+            owner: false,
             size: (80, 24),
             screen: Screen::Campaigns,
             below: Vec::new(),

@@ -29,7 +29,7 @@ pub(crate) fn draw(state: &State, theme: &Theme, now: Millis, buffer: &mut Buffe
     pen.fill(area, theme.ground);
     // The state's size is what lists are laid out for; a terminal that just changed is drawn a moment later.
     if is_too_small((area.width, area.height)) || (area.width, area.height) != state.size {
-        return chrome::too_small(&mut pen, area);
+        return chrome::too_small(&mut pen, area, state);
     }
     let areas = Areas::of(state);
     chrome::header(&mut pen, areas.header, state, now);

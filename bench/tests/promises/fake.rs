@@ -56,6 +56,8 @@ pub struct Faults {
     pub stalled: bool,
     /// The read model says that it knows no campaign.
     pub read_model_unaware: bool,
+    /// So many campaigns are said to be parked.
+    pub parked: u64,
 }
 
 /// A coupon where a store keeps it.
@@ -432,13 +434,13 @@ fn answer(world: &Mutex<World>, id: &str, asked: &Asked, store: Store) -> Respon
     Json(fingerprint).into_response()
 }
 
-fn projection(name: &str, at: u64, end: u64) -> ProjectionView {
+fn projection(name: &str, at: u64, end: u64, parked: u64) -> ProjectionView {
     ProjectionView {
         name: name.to_owned(),
         positions: vec![Position::new(0, at)],
         lag_events: end - at,
         lag_seconds: 0.0,
-        parked: 0,
+        parked,
         stalled: None,
     }
 }
@@ -451,7 +453,7 @@ async fn pipeline(State(world): Shared) -> Response {
         outbox_depth: 0,
         outbox_oldest_ms: 0,
         log: LogView { identity: "fake".to_owned(), positions: vec![Position::new(0, world.end)] },
-        ledger: projection("ledger", world.ledger_at, world.end),
+        ledger: projection("ledger", world.ledger_at, world.end, world.faults.parked),
         campaigns: Vec::new(),
         dependencies: Vec::new(),
     })
@@ -461,5 +463,5 @@ async fn pipeline(State(world): Shared) -> Response {
 async fn lag(State(world): Shared) -> Response {
     let mut world = world.lock().unwrap();
     world.advance(STEP);
-    Json(projection("read_model", world.read_model_at, world.end)).into_response()
+    Json(projection("read_model", world.read_model_at, world.end, 0)).into_response()
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use firstcome_bench::{Kind, Pace, Rush, VerifyArgs, VerifyReport, verify, verify_campaigns};
+use firstcome_bench::{BenchError, Kind, Pace, Rush, VerifyArgs, VerifyReport, verify, verify_campaigns};
 use firstcome_shared::clock::Millis;
 use firstcome_shared::wire::{CouponStatus, Store};
 
@@ -31,6 +32,37 @@ async fn a_sound_system_has_no_differences_and_all_campaigns_are_looked_at() {
     assert!(report.ok() && report.ok, "{report}");
     let coupons: Vec<_> = report.campaigns.iter().map(|it| (it.campaign_id.as_str(), it.coupons)).collect();
     assert_eq!(coupons, [("a", 0), ("b", 10), ("c", 2_500)]);
+}
+
+/// An address that was free a moment ago, and that nobody listens on.
+fn nobody() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+#[tokio::test]
+async fn where_nobody_listens_is_said_soon_and_another_server_is_asked() {
+    let fake = Fake::start(Faults::default()).await;
+    fake.sell("a", 10, 5);
+    let verify_at = |server| verify(VerifyArgs { server, api_key: None, campaign: Vec::new(), json: false });
+    let began = Instant::now();
+    let error = verify_at(vec![nobody()]).await.unwrap_err();
+    assert!(matches!(error, BenchError::Unreachable { .. }), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    let report = verify_at(vec![nobody(), fake.url.clone()]).await.unwrap();
+    assert_eq!((report.ok, report.campaigns.len()), (true, 1), "{report}");
+}
+
+#[tokio::test]
+async fn parked_campaigns_are_counted_in_good_grammar() {
+    for (parked, said) in
+        [(1, "1 campaign is parked in the ledger"), (2, "2 campaigns are parked in the ledger")]
+    {
+        let fake = Fake::start(Faults { parked, ..Faults::default() }).await;
+        fake.sell("c", 10, 5);
+        let report = verified(&fake).await;
+        assert!(report.notes.iter().any(|note| note.starts_with(said)), "{report}");
+    }
 }
 
 #[tokio::test]

@@ -36,6 +36,11 @@ impl Entry {
         }
     }
 
+    /// Coupons that can be had, now or once it opens or goes on; none when it is over, whatever is left.
+    pub(crate) fn to_be_had(&self) -> Option<u64> {
+        (!self.standing().is_over()).then(|| self.left_of().0)
+    }
+
     /// What comes next, as a word and the milliseconds until then: `opens`, `closes`.
     pub(crate) fn next(&self, now: Millis) -> Option<(&'static str, i64)> {
         let (window, now) = (self.view.window?, self.gate_now(now));
@@ -78,6 +83,11 @@ impl Standing {
             (CampaignState::Closed, Some(StateReason::Cancelled)) => Self::Cancelled,
             (CampaignState::Closed, None) => Self::Closed,
         }
+    }
+
+    /// Nothing will be issued any more, whatever is left.
+    pub(crate) fn is_over(self) -> bool {
+        matches!(self, Self::Closed | Self::Ended | Self::Cancelled)
     }
 
     /// A symbol of one cell.
@@ -164,10 +174,11 @@ impl Sort {
 
     fn order(self, a: &Entry, b: &Entry) -> Ordering {
         let until = |entry: &Entry| entry.next(entry.seen_at).map_or(i64::MAX, |next| next.1);
+        let left = |entry: &Entry| entry.to_be_had().unwrap_or(u64::MAX);
         let order = match self.key {
             SortKey::State => a.standing().cmp(&b.standing()),
             SortKey::Id => Ordering::Equal,
-            SortKey::Left => a.left_of().0.cmp(&b.left_of().0),
+            SortKey::Left => left(a).cmp(&left(b)),
             SortKey::Issued => b.view.issued.cmp(&a.view.issued),
             SortKey::Rate => b.trend.rate().cmp(&a.trend.rate()),
             SortKey::Waiting => b.view.waiting.cmp(&a.view.waiting),

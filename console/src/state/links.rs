@@ -72,7 +72,8 @@ impl Picture {
                 let age = age.map(|age| format!("{} old", text::span(age)));
                 let why = match failure {
                     Some(Failure::Unreachable(reason)) => Some(format!("reconnecting: {reason}")),
-                    Some(failure) => Some(text::plain(&failure.to_string())),
+                    // The sentence goes on behind it, or has a full stop of its own.
+                    Some(failure) => Some(text::plain(&failure.to_string()).trim_end_matches('.').to_owned()),
                     None => Some("no answer".to_owned()),
                 };
                 age.into_iter().chain(why).collect::<Vec<_>>().join(", ")
@@ -145,7 +146,18 @@ impl Links {
 
 #[cfg(test)]
 mod tests {
+    use firstcome_shared::wire::{Code, Problem};
+
     use super::*;
+
+    #[test]
+    fn a_problem_leaves_the_full_stop_to_the_sentence_around_it() {
+        let problem = Problem::new(Code::Unauthenticated, "Send it as `Authorization: Bearer <key>`.");
+        let mut links = Links::default();
+        links.record(&Feed::Campaigns, Some(&Failure::Refused(Box::new(problem))), Millis(0));
+        let text = links.picture(Side::Command, Millis(0)).text();
+        assert!(text.ends_with("Bearer <key>`"), "{text}");
+    }
 
     #[test]
     fn says_how_old_the_picture_is_and_why() {

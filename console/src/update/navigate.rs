@@ -1,7 +1,7 @@
 //! Going from screen to screen, and the commands that name one.
 
 use crate::message::Effect;
-use crate::state::{Focus, Screen, State};
+use crate::state::{Focus, Mode, Screen, State};
 
 /// Names that a command may have besides campaign ids.
 const COMMANDS: [(&str, Screen); 3] =
@@ -47,6 +47,15 @@ pub(super) fn open(state: &mut State, id: &str) -> Vec<Effect> {
     effects
 }
 
+/// Ends the console; asks first where a service would end with it.
+pub(super) fn quit(state: &mut State) -> Vec<Effect> {
+    if state.owner {
+        state.mode = Mode::Stop;
+        return Vec::new();
+    }
+    vec![Effect::Quit]
+}
+
 /// A campaign that is on no screen is not followed.
 fn unfollow(state: &mut State) -> Vec<Effect> {
     let on_show = state.screen == Screen::Campaign || state.below.contains(&Screen::Campaign);
@@ -62,7 +71,7 @@ pub(super) fn command(state: &mut State, typed: &str) -> Option<Vec<Effect>> {
     let typed = typed.trim();
     let name = completion(state, typed)?;
     if name == QUIT {
-        return Some(vec![Effect::Quit]);
+        return Some(quit(state));
     }
     let screen = COMMANDS.iter().find(|(command, _)| *command == name).map(|(_, screen)| *screen);
     // A campaign may be called like a screen; whoever types the whole name means the screen.

@@ -16,7 +16,7 @@ const MOST_DIGITS: usize = 12;
 
 pub(super) fn press(state: &mut State, key: &KeyEvent, now: Millis) -> Vec<Effect> {
     if keys::is_interrupt(key) {
-        return vec![Effect::Quit];
+        return if state.mode == Mode::Stop { vec![Effect::Quit] } else { navigate::quit(state) };
     }
     match std::mem::take(&mut state.mode) {
         Mode::Normal => match keys::action(state.screen, key) {
@@ -31,6 +31,13 @@ pub(super) fn press(state: &mut State, key: &KeyEvent, now: Millis) -> Vec<Effec
             KeyCode::Char('y' | 'Y') => send(state, order, now),
             _ => forget(state, now),
         },
+        Mode::Stop => match key.code {
+            KeyCode::Char('y' | 'Y') => vec![Effect::Quit],
+            _ => {
+                say(state, Tone::Plain, "the service goes on", now);
+                Vec::new()
+            }
+        },
     }
 }
 
@@ -44,7 +51,7 @@ fn act(state: &mut State, binding: &Binding, now: Millis) -> Vec<Effect> {
         return Vec::new();
     }
     match binding.action {
-        Action::Quit => return vec![Effect::Quit],
+        Action::Quit => return navigate::quit(state),
         Action::Help => return navigate::go(state, Screen::Help),
         Action::Back => return navigate::back(state),
         Action::Open => return open(state),

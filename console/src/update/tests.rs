@@ -84,6 +84,28 @@ fn quits_by_key_and_by_interrupt_whatever_is_typed() {
 }
 
 #[test]
+fn where_the_service_would_stop_too_leaving_is_asked_first() {
+    let interrupt = || Message::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
+    let mut state = state(80, 24, false);
+    state.owner = true;
+    for typed in ["q", ":quit"] {
+        assert_eq!(keys(&mut state, typed), []);
+        if typed.len() > 1 {
+            assert_eq!(key(&mut state, KeyCode::Enter), []);
+        }
+        assert_eq!(state.mode, Mode::Stop, "{typed}");
+        assert_eq!(key(&mut state, KeyCode::Enter), []);
+        assert_eq!((&state.mode, said(&state)), (&Mode::Normal, "the service goes on"));
+    }
+    assert_eq!(keys(&mut state, "qy"), [Effect::Quit]);
+    // Whatever is typed: the first interrupt asks, the second ends it.
+    keys(&mut state, "/su");
+    assert_eq!(update(&mut state, interrupt(), NOW), []);
+    assert_eq!(state.mode, Mode::Stop);
+    assert_eq!(update(&mut state, interrupt(), NOW), [Effect::Quit]);
+}
+
+#[test]
 fn filters_by_id_name_and_state_and_drops_the_filter() {
     let mut state = state(80, 24, false);
     let all = shown(&state).len();

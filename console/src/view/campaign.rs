@@ -94,11 +94,17 @@ fn gauge(pen: &mut Pen, area: Rect, entry: &Entry) {
     let theme = *pen.theme;
     let (left, stock) = entry.left_of();
     let number = text::count(left);
-    let of = format!(" of {} left · {} %", text::count(stock), text::percent(left, stock));
+    let standing = entry.standing();
+    let of = if standing.is_over() {
+        format!(" of {} never issued · {}", text::count(stock), standing.word())
+    } else {
+        format!(" of {} left · {} %", text::count(stock), text::percent(left, stock))
+    };
+    let full = entry.to_be_had().unwrap_or(0);
     let taken = text::width(&number) + text::width(&of);
     let width = area.width.saturating_sub(taken + 2);
     for y in area.y..area.bottom() {
-        pen.gauge(area.x, y, width, (left, stock), theme.accent);
+        pen.gauge(area.x, y, width, (full, stock), theme.accent);
     }
     pen.run(area.right().saturating_sub(taken), area.y, taken, &[(&number, theme.title), (&of, theme.dim)]);
 }
@@ -117,7 +123,8 @@ fn stock_chart(pen: &mut Pen, area: Rect, entry: &Entry) {
     pen.heading(area, "Stock left", &format!("last {} s", chart.width));
     pen.right(area.x, chart.y, label, &top, theme.dim);
     pen.right(area.x, chart.bottom().saturating_sub(1), label, "0", theme.dim);
-    pen.bars(chart, &entry.trend.levels(usize::from(chart.width)), stock, theme.accent);
+    let style = if entry.standing().is_over() { theme.dim } else { theme.accent };
+    pen.bars(chart, &entry.trend.levels(usize::from(chart.width)), stock, style);
 }
 
 fn rate_chart(pen: &mut Pen, area: Rect, entry: &Entry, focus: &Focus) {

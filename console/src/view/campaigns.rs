@@ -110,7 +110,7 @@ fn cell(pen: &mut Pen, x: u16, y: u16, placed: Placed, entry: &Entry, state: &St
     let theme = *pen.theme;
     let width = placed.width;
     let standing = entry.standing();
-    let (left, stock) = entry.left_of();
+    let (left, stock) = (entry.to_be_had(), entry.left_of().1);
     let number = |number: u64| {
         if number == 0 { ("0".to_owned(), theme.dim) } else { (text::count(number), theme.text) }
     };
@@ -128,7 +128,7 @@ fn cell(pen: &mut Pen, x: u16, y: u16, placed: Placed, entry: &Entry, state: &St
             pen.run(x, y, width, &[(standing.symbol(), style), (" ", style), (standing.word(), style)]);
             return;
         }
-        Column::Gauge => return pen.gauge(x, y, width, (left, stock), theme.accent),
+        Column::Gauge => return pen.gauge(x, y, width, (left.unwrap_or(0), stock), theme.accent),
         Column::Trend => {
             let rates = entry.trend.rates(usize::from(width));
             let most = rates.iter().copied().max().unwrap_or(0);
@@ -148,7 +148,7 @@ fn cell(pen: &mut Pen, x: u16, y: u16, placed: Placed, entry: &Entry, state: &St
             }
             return;
         }
-        Column::Left => number(left),
+        Column::Left => left.map_or(("–".to_owned(), theme.dim), number),
         Column::Stock => (text::count(stock), theme.dim),
         Column::Issued => number(entry.view.issued),
         Column::Rate => number(entry.trend.rate()),

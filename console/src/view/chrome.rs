@@ -118,13 +118,14 @@ pub(crate) fn footer(pen: &mut Pen, area: Rect, state: &State) {
             let allowed = state.operator || !line.needs_operator();
             let here = line.on.contains(&state.screen) && allowed && !nowhere;
             let first = line.keys.split(' ').next().unwrap_or(line.keys);
-            line.hint.filter(|_| here).map(|hint| (first, hint))
+            line.hint(state.owner).filter(|_| here).map(|hint| (first, hint))
         })),
         Mode::Filter { .. } => hints.extend([("enter", "keep"), ("esc", "drop")]),
         Mode::Command { .. } => hints.extend([("tab", "complete"), ("enter", "go"), ("esc", "leave")]),
         Mode::Stock { .. } => hints.extend([("enter", "next"), ("esc", "leave")]),
         Mode::Cancel { .. } => hints.extend([("enter", "send"), ("esc", "leave")]),
         Mode::Confirm { .. } => hints.extend([("y", "send"), ("any other key", "do not")]),
+        Mode::Stop => hints.extend([("y", "stop"), ("any other key", "do not")]),
     }
     let mut x = 1;
     for (key, hint) in hints {
@@ -137,12 +138,12 @@ pub(crate) fn footer(pen: &mut Pen, area: Rect, state: &State) {
 }
 
 /// All that fits when nothing fits.
-pub(crate) fn too_small(pen: &mut Pen, area: Rect) {
+pub(crate) fn too_small(pen: &mut Pen, area: Rect, state: &State) {
     let theme = *pen.theme;
-    let lines = [
-        "terminal too small".to_owned(),
-        format!("{}×{} here, {}×{} needed", area.width, area.height, LEAST.0, LEAST.1),
-    ];
+    // The one question that keeps somebody from leaving is asked even here.
+    let title = if state.mode == Mode::Stop { "stop the service? y: yes" } else { "terminal too small" };
+    let lines =
+        [title.to_owned(), format!("{}×{} here, {}×{} needed", area.width, area.height, LEAST.0, LEAST.1)];
     for (y, line) in (area.height.saturating_sub(2) / 2..).zip(&lines) {
         let x = area.width.saturating_sub(text::width(line)) / 2;
         pen.put(x, y, area.width, line, theme.text);

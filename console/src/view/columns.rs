@@ -102,6 +102,10 @@ const PLANS: [Plan; 8] = [
 
 /// The most that gauge and trend each get of what is left over.
 const MORE: u16 = 12;
+/// The least that gauge and trend each keep beside a name that is cut.
+const LEAST_PICTURE: u16 = 6;
+/// The heading of the ids with its arrow.
+const LEAST_ID: u16 = 9;
 
 /// The richest table that fits into so many cells and still shows the ids.
 pub(crate) fn columns(campaigns: &Campaigns, width: u16) -> Vec<Placed> {
@@ -119,22 +123,28 @@ pub(crate) fn columns(campaigns: &Campaigns, width: u16) -> Vec<Placed> {
         let room = width.saturating_sub(fixed + gaps);
         let named = columns.contains(&Name);
         // Ids may be 64 letters long; they are cut before the table loses half its columns.
-        let id = widths.id.clamp(8, if named { 24 } else { 14 });
+        let id = widths.id.clamp(LEAST_ID, if named { 24 } else { 14 });
         let least = id + if named { 12 } else { 0 };
         if room < least && rank < poorest {
             continue;
         }
         // What is left over goes to the name, or to the ids where there is none, and then to the pictures.
-        let id = if named { id } else { widths.id.max(8) };
+        let id = if named { id } else { widths.id.max(LEAST_ID) };
         let id = id.min(room);
-        let name = if named { widths.name.max(4).min(room.saturating_sub(id)) } else { 0 };
+        // A name that would be cut gets what the pictures can do without.
+        let wanted = if named { widths.name.max(4) } else { 0 };
+        let lacking = wanted.saturating_sub(room.saturating_sub(id));
+        let from_trend = lacking.div_ceil(2).min(plan.trend.saturating_sub(LEAST_PICTURE));
+        let from_gauge = (lacking - from_trend).min(plan.gauge.saturating_sub(LEAST_PICTURE));
+        let name = wanted.min(room.saturating_sub(id) + from_trend + from_gauge);
         let more = (room.saturating_sub(id + name) / 2).min(MORE);
         let mut x = 0;
         let place = |column: Column| {
             let width = match column {
                 Id => id,
                 Name => name,
-                Gauge | Trend => widths.of_column(column, plan) + more,
+                Gauge => plan.gauge - from_gauge + more,
+                Trend => plan.trend - from_trend + more,
                 other => widths.of_column(other, plan),
             };
             let placed = Placed { column, x, width };
@@ -164,7 +174,7 @@ impl Widths {
             (0, 0, 0, 0, 0, 0, None);
         for entry in campaigns.all() {
             id = id.max(entry.view.id.len());
-            name = name.max(entry.view.name.len());
+            name = name.max(text::width(&entry.view.name));
             left = left.max(entry.left_of().0);
             stock = stock.max(entry.left_of().1);
             issued = issued.max(entry.view.issued);
@@ -178,7 +188,7 @@ impl Widths {
         };
         Self {
             id: u16::try_from(id).unwrap_or(64),
-            name: u16::try_from(name.min(32)).unwrap_or(32),
+            name: name.min(32),
             left: number(left, 5),
             stock: number(stock, 3),
             issued: number(issued, 7),

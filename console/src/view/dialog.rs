@@ -1,4 +1,4 @@
-//! The question before anything is changed: it names the target and says what will be sent, and where.
+//! The question before anything is changed: it names the target and says what will be sent, and where; or what ends.
 
 use ratatui::layout::Rect;
 
@@ -13,6 +13,7 @@ pub(crate) fn draw(pen: &mut Pen, screen: Rect, state: &State) {
         Mode::Stock { campaign, typed } => stock(pen, screen, state, campaign, typed),
         Mode::Cancel { campaign, typed } => cancel(pen, screen, state, campaign, typed),
         Mode::Confirm { order } => confirm(pen, screen, state, order),
+        Mode::Stop => stop(pen, screen, state),
     }
 }
 
@@ -54,6 +55,18 @@ fn confirm(pen: &mut Pen, screen: Rect, state: &State, order: &Order) {
         Line::Keys("y send · any other key: do not"),
     ];
     question(pen, screen, &title, &lines);
+}
+
+fn stop(pen: &mut Pen, screen: Rect, state: &State) {
+    let address = format!("It listens on {}.", state.servers);
+    let lines = [
+        Line::Text("The service runs in this process and stops with the console."),
+        Line::Text(&address),
+        Line::Text("People in line are answered first; nobody new is let in."),
+        Line::Text(""),
+        Line::Keys("y or ctrl-c stop · any other key: do not"),
+    ];
+    question(pen, screen, "Stop the service?", &lines);
 }
 
 fn stock(pen: &mut Pen, screen: Rect, state: &State, id: &str, typed: &str) {
@@ -98,8 +111,9 @@ fn named(state: &State, id: &str) -> String {
     match state.campaigns.get(id) {
         Some(entry) => {
             let (standing, (left, stock)) = (entry.standing(), entry.left_of());
+            let left_word = if standing.is_over() { "never issued" } else { "left" };
             format!(
-                "{}: {} {}, {} of {} left",
+                "{}: {} {}, {} of {} {left_word}",
                 text::plain(&entry.view.name),
                 standing.symbol(),
                 standing.word(),

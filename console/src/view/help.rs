@@ -64,7 +64,7 @@ pub(crate) fn draw(pen: &mut Pen, area: Rect, state: &State) {
     for (x, column) in [area.x, area.x + half].into_iter().zip(&columns) {
         for (line, content) in column.iter().enumerate() {
             if let Some(y) = row(line) {
-                draw_line(pen, Rect::new(x, y, half.saturating_sub(1), 1), content);
+                draw_line(pen, Rect::new(x, y, half.saturating_sub(1), 1), content, state.owner);
             }
         }
     }
@@ -83,14 +83,14 @@ pub(crate) fn draw(pen: &mut Pen, area: Rect, state: &State) {
     }
 }
 
-fn draw_line(pen: &mut Pen, area: Rect, line: &Line) {
+fn draw_line(pen: &mut Pen, area: Rect, line: &Line, owner: bool) {
     let theme = *pen.theme;
     match line {
         Line::Blank => {}
         Line::Title(title) => _ = pen.put(area.x, area.y, area.width, title, theme.title),
         Line::Key(binding) => {
             pen.put(area.x + 1, area.y, 10, binding.keys, theme.accent);
-            pen.put(area.x + 12, area.y, area.width.saturating_sub(12), binding.about, theme.text);
+            pen.put(area.x + 12, area.y, area.width.saturating_sub(12), binding.about(owner), theme.text);
         }
         Line::States(standings) => {
             for (x, standing) in (area.x + 1..).step_by(13).zip(standings) {

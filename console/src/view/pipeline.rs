@@ -97,9 +97,10 @@ fn figure(number: u64, unit: &str, box_width: u16) -> String {
 
 fn gate(pipeline: Option<&Pipeline>, trend: &Trend, width: u16) -> Lines {
     let Some(pipeline) = pipeline else { return unknown() };
-    let decided = pipeline.campaigns.iter().map(|lane| lane.decision).sum();
+    // A decision is about a batch of people: there are fewer of them than coupons.
+    let decisions = pipeline.campaigns.iter().map(|lane| lane.decision).sum();
     [
-        (figure(decided, "decided", width), Meaning::Plain),
+        (figure(decisions, "decisions", width), Meaning::Plain),
         (format!("{}/s", text::count(trend.rate())), Meaning::Dim),
     ]
 }
@@ -205,7 +206,7 @@ fn dependencies(pen: &mut Pen, area: Rect, state: &State, picture: &Picture, now
 /// Columns of the lanes: title, cells wide.
 const LANES: [(&str, u16); 8] = [
     ("EPOCH", 5),
-    ("DECIDED", 9),
+    ("DECISIONS", 9),
     ("LOGGED", 9),
     ("OUTBOX", 6),
     ("OLDEST", 7),
@@ -219,7 +220,7 @@ fn lanes(pen: &mut Pen, area: Rect, state: &State) {
     let list = lane_list(state);
     let roomy = area.width >= 96;
     let gap = if roomy { 2 } else { 1 };
-    // Logged is decided less outbox: it gives way first.
+    // Logged is decisions less outbox: it gives way first.
     let shown = |index: &usize| roomy || LANES[*index].0 != "LOGGED";
     let fixed: u16 = (0..LANES.len()).filter(shown).map(|index| LANES[index].1 + gap).sum();
     let name = area.width.saturating_sub(fixed);

@@ -2,6 +2,7 @@
 
 use crossterm::event::KeyCode;
 use firstcome_shared::clock::Millis;
+use firstcome_shared::wire::Campaign;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
@@ -39,6 +40,34 @@ fn campaign_screen((columns, rows): (u16, u16)) -> State {
 fn campaigns() {
     insta::assert_snapshot!("campaigns-80x24", dark(&state(SMALL.0, SMALL.1, false)));
     insta::assert_snapshot!("campaigns-120x40", dark(&state(LARGE.0, LARGE.1, true)));
+}
+
+#[test]
+fn campaigns_sorted_by_id_keep_heading_and_names() {
+    let mut state = state(100, 24, false);
+    keys(&mut state, "s");
+    insta::assert_snapshot!("campaigns-by-id-100x24", dark(&state));
+    let mut short = campaigns_named("demo", "The firstcome demo");
+    keys(&mut short, "s");
+    let picture = dark(&short).to_string();
+    assert!(picture.contains("CAMPAIGN↑") && picture.contains("The firstcome demo"), "{picture}");
+}
+
+/// A console of 100 columns on a single campaign.
+fn campaigns_named(id: &str, name: &str) -> State {
+    let mut state = State::new(&["http://127.0.0.1:8080".to_owned()], false, None);
+    update(&mut state, Message::Resized(100, 24), NOW);
+    let campaign = Campaign { name: name.to_owned(), ..fixture::campaign(id) };
+    fetch(&mut state, Feed::Campaigns, Data::Campaigns(vec![campaign]), NOW);
+    state
+}
+
+#[test]
+fn what_is_left_of_a_cancelled_campaign_looks_like_nothing_to_be_had() {
+    let mut state = state(SMALL.0, SMALL.1, true);
+    keys(&mut state, ":mistake");
+    key(&mut state, KeyCode::Enter);
+    insta::assert_snapshot!("campaign-cancelled-80x24", dark(&state));
 }
 
 #[test]
@@ -101,6 +130,19 @@ fn questions_name_target_and_request() {
     key(&mut state, KeyCode::Esc);
     keys(&mut state, "xsum");
     insta::assert_snapshot!("question-cancel", dark(&state));
+}
+
+#[test]
+fn stopping_the_service_is_asked_even_where_nothing_else_fits() {
+    let mut state = state(SMALL.0, SMALL.1, false);
+    state.owner = true;
+    let last = |state: &State| dark(state).to_string().lines().last().unwrap_or_default().to_owned();
+    assert!(last(&state).contains("q stop"), "{}", last(&state));
+    keys(&mut state, "q");
+    insta::assert_snapshot!("question-stop", dark(&state));
+    update(&mut state, Message::Resized(40, 8), NOW);
+    let picture = dark(&state).to_string();
+    assert!(picture.contains("stop the service? y: yes"), "{picture}");
 }
 
 #[test]

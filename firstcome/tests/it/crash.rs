@@ -20,11 +20,10 @@ const ROUNDS: usize = 3;
 
 fn asks_of(round: usize) -> Vec<Ask> {
     let singles = people(&format!("r{round}"), 900).into_iter().map(|person| ("single", person, None));
-    let pairs = people(&format!("r{round}"), 100)
+    let mut pairs = people(&format!("r{round}"), 100)
         .into_iter()
         .flat_map(|person| ["a", "b"].map(|key| ("pairs", person.clone(), Some(key.to_owned()))));
     // Mixed, so that a kill meets both.
-    let mut pairs = pairs;
     let mut asks = Vec::new();
     for single in singles {
         asks.push(single);

@@ -7,7 +7,7 @@ mod places;
 use reqwest::{Body, Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::rig::{Api, Folder, Server, fingerprint, send};
+use crate::rig::{Api, Folder, Server, assert_level, fingerprint, send};
 
 /// A request that must be refused: what is wrong, the request, status, code, and the field that is named.
 struct Case {
@@ -48,6 +48,9 @@ async fn server(folder: &Folder) -> Server {
     server.api.create("there", 10).await;
     server.api.create_as("several", 10, &json!({ "per_user_limit": 2 })).await;
     server.api.ask("there", "somebody").await.issued();
+    for campaign in ["there", "several"] {
+        assert_level(&server.api, campaign).await;
+    }
     server
 }
 

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::poison::key;
-use crate::rig::{Api, Folder, Launch, Server, eventually, one_off, run_with, send, verify};
+use crate::rig::{Api, Folder, Launch, Server, assert_level, eventually, one_off, run_with, send, verify};
 
 /// A server with a key of each role; the operator's is the one that its caller has.
 async fn server(folder: &Folder) -> (Server, Api, Api) {
@@ -23,6 +23,7 @@ async fn every_route_is_open_to_its_role_and_those_above_alone() {
     let (server, issuer, reader) = server(&folder).await;
     server.api.create("there", 10).await;
     server.api.ask("there", "somebody").await.issued();
+    assert_level(&server.api, "there").await;
     let (read, issue, operate) = (0, 1, 2);
     let routes = [
         ("GET", "/v1/campaigns", read),
@@ -146,7 +147,7 @@ async fn codes_are_masked_for_readers_everywhere() {
     ] {
         let path = if path.contains("store=ledger") {
             // The ledger may be a moment behind.
-            crate::rig::assert_level(&server.api, "there").await;
+            assert_level(&server.api, "there").await;
             path
         } else {
             path

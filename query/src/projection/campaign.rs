@@ -31,6 +31,9 @@ pub struct CampaignView {
     pub id: CampaignId,
     /// What it is; absent when its creation was discarded or not read yet.
     pub definition: Option<Definition>,
+    /// When it was created; absent too in a document that is older than this field.
+    #[serde(default)]
+    pub created_at: Option<Millis>,
     /// What operators switched.
     pub flags: Flags,
     /// Coupons by what became of them.
@@ -60,6 +63,7 @@ impl CampaignView {
         Self {
             id,
             definition: None,
+            created_at: None,
             flags: Flags::default(),
             totals: Totals::default(),
             windows: Vec::new(),
@@ -111,6 +115,7 @@ impl CampaignView {
                     return refused("the campaign was created before".to_owned());
                 }
                 self.define(definition)?;
+                self.created_at = Some(entry.at);
             }
             Event::CampaignUpdated { definition, .. } => self.define(definition)?,
             Event::StockChanged { window, stock, .. } => {
@@ -183,14 +188,18 @@ impl CampaignView {
         self.windows.iter().find(|count| count.id == window)
     }
 
-    /// From opening to last coupon, in milliseconds, of the window that sold out last.
+    /// From opening to last coupon, in milliseconds, of the window that sold out last. Before the campaign was created
+    /// nobody could ask: a window that was open by then counts from there.
     fn sell_out(&self) -> Option<i64> {
         let windows = self.definition.iter().flat_map(|definition| &definition.windows);
         windows
             .filter_map(|window| self.count(window.id).map(|count| (window, count)))
             .filter(|(window, count)| count.issued >= window.stock)
             .max_by_key(|(_, count)| count.last_issued_at)
-            .map(|(window, count)| count.last_issued_at.since(window.opens_at))
+            .map(|(window, count)| {
+                let begin = self.created_at.map_or(window.opens_at, |at| at.max(window.opens_at));
+                count.last_issued_at.since(begin)
+            })
     }
 
     /// The campaign as the API shows it at `now`; `None` while nobody knows what it is.

@@ -201,6 +201,24 @@ fn a_campaign_tells_how_fast_it_sold_out_until_stock_is_added() {
 }
 
 #[test]
+fn the_time_to_sell_out_begins_when_people_could_first_ask() {
+    let sold_out_in = |created: i64, asked: i64| {
+        let mut history = History::new();
+        history.after(created).create("summer", 1).after(asked - created).ask("summer", &["a"]);
+        view(&history, "summer")
+    };
+    let on_wire = |view: &CampaignView| view.on_wire(CLOSES).unwrap().seconds_to_sell_out;
+    assert_eq!(on_wire(&sold_out_in(-5_000, 2_000)), Some(2.0), "created before the opening");
+    let late = sold_out_in(60_000, 61_500);
+    assert_eq!(on_wire(&late), Some(1.5), "created when it was open");
+    // A document from before the creation was kept: readable, and counted from the opening.
+    let mut json = serde_json::to_value(&late).unwrap();
+    assert!(json.as_object_mut().unwrap().remove("created_at").is_some());
+    let old: CampaignView = serde_json::from_value(json).unwrap();
+    assert_eq!(on_wire(&old), Some(61.5));
+}
+
+#[test]
 fn a_message_that_does_not_continue_its_campaign_breaks() {
     let mut history = History::new();
     history.create("summer", 3).ask("summer", &["a"]).ask("summer", &["b"]);
