@@ -46,6 +46,9 @@ pub struct Call {
 /// Clocks further apart than this, in milliseconds, are not trusted (PROTOCOL G8).
 pub const MAX_SKEW_MS: i64 = 5_000;
 
+/// Coupons to be asked for at once.
+pub const ROWS: u64 = 10_000;
+
 /// A decision and the sequence of the message it stands in, learnt together (PROTOCOL L2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Logged {
@@ -180,7 +183,8 @@ pub trait Gate: Send + Sync + fmt::Debug {
     /// every refused stranger: an adapter over a network joins calls that wait into one read.
     async fn glance(&self, campaign: &CampaignId) -> Result<Option<Glance>, GateError>;
 
-    /// Coupons with sequence numbers in `from..=to`, in no order, from the holders themselves.
+    /// Coupons with sequence numbers in `from..=to`, in no order, from the holders themselves. Ask for at most
+    /// [`ROWS`] numbers at once: the gate decides nothing meanwhile.
     async fn rows(
         &self,
         campaign: &CampaignId,

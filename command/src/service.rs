@@ -18,6 +18,8 @@ use firstcome_shared::lifecycle::Lifecycle;
 use firstcome_shared::projection::{Progress, Projection, Reader};
 use firstcome_shared::wire;
 
+use tokio::sync::Semaphore;
+
 use crate::gate::Gate;
 use crate::lane::{Lane, Logged, NoAnswer, Parts};
 use crate::lanes::Lanes;
@@ -49,6 +51,7 @@ pub struct Service {
     lanes: Lanes,
     ledger: Arc<dyn Ledger>,
     progress: Arc<Progress>,
+    fingerprints: Semaphore,
 }
 
 impl Service {
@@ -57,7 +60,7 @@ impl Service {
         let Adapters { gate, log, ledger, clock, secret } = adapters;
         let progress = Arc::new(Progress::new(ledger.name(), log.partitions()));
         let lanes = Lanes::new(Arc::new(Parts { gate, log, secret, clock, lifecycle, queue }));
-        Self { instance: random_hex::<4>(), lanes, ledger, progress }
+        Self { instance: random_hex::<4>(), lanes, ledger, progress, fingerprints: Semaphore::new(1) }
     }
 
     /// The readers that keep the ledger level with the log, one a partition; somebody must run them.

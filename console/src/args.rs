@@ -11,6 +11,7 @@ pub const THEME_VARIABLE: &str = "FIRSTCOME_THEME";
 
 /// What the console is told at its start.
 #[derive(Clone, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct ConsoleArgs {
     /// Address of a server; several separated by commas, or repeated
     #[arg(

@@ -109,7 +109,7 @@ async fn watch(url: &str, mut progress: watch::Receiver<Progress>) -> anyhow::Re
     let (say, banner) = watch::channel(None);
     tokio::spawn(async move {
         while progress.changed().await.is_ok() {
-            let line = told(&progress.borrow_and_update());
+            let line = progress.borrow_and_update().to_string();
             say.send_replace(Some(line));
         }
         say.send_replace(Some("the rush is over: press q for the audit".to_owned()));
@@ -129,14 +129,9 @@ async fn print_progress(mut progress: watch::Receiver<Progress>) {
     while progress.changed().await.is_ok() {
         if last.elapsed() >= Duration::from_secs(1) {
             last = std::time::Instant::now();
-            eprintln!("{}", told(&progress.borrow_and_update()));
+            eprintln!("{}", *progress.borrow_and_update());
         }
     }
-}
-
-fn told(progress: &Progress) -> String {
-    let Progress { asked, issued, sold_out, answers_per_second, .. } = *progress;
-    format!("{asked} asked, {issued} issued, {sold_out} sold out, {answers_per_second:.0} answers a second")
 }
 
 /// A folder that is gone with the demo.

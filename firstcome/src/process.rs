@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use async_trait::async_trait;
 use firstcome_command::gate::memory::MemoryGate;
 use firstcome_command::ledger::sqlite::SqliteLedger;
 use firstcome_command::service::{Adapters, Service};
@@ -77,19 +76,6 @@ impl Files {
     }
 }
 
-/// The sides are ready together or not at all.
-#[derive(Debug)]
-struct Both(Arc<Service>, Arc<Query>);
-
-#[async_trait]
-impl Readiness for Both {
-    async fn not_ready(&self) -> Vec<String> {
-        let mut reasons = self.0.not_ready().await;
-        reasons.extend(self.1.not_ready().await);
-        reasons
-    }
-}
-
 impl Process {
     /// Opens the files, starts reading the log into ledger and read model, and serves.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
@@ -152,7 +138,8 @@ impl Process {
         }
         lifecycle.spawn("metrics upkeep", upkeep(metrics.clone(), lifecycle.stop()));
 
-        let readiness = Arc::new(Both(Arc::clone(&service), Arc::clone(&query)));
+        // Ready is what can issue: a read model that is behind or away takes nobody out of a load balancer (P7).
+        let readiness = Arc::clone(&service) as Arc<dyn Readiness>;
         let info = ServiceInfo::new("firstcome", env!("CARGO_PKG_VERSION"), keys, readiness, metrics);
         let routes = firstcome_command::http::routes(Arc::clone(&service)).merge(query.routes());
         let server = tokio::spawn(http::serve(listener, http::app(routes, info), lifecycle.stop()));

@@ -10,6 +10,7 @@ use firstcome_shared::http::{self, Failure, Readiness};
 use firstcome_shared::position::Position;
 use firstcome_shared::projection::{Progress, Reader, StoreUnavailable};
 use firstcome_shared::wire::{Code, Problem};
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
@@ -33,6 +34,7 @@ pub struct Query {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) fingerprints: Semaphore,
     patience: Duration,
 }
 
@@ -45,7 +47,7 @@ impl Query {
         shutdown: CancellationToken,
     ) -> Self {
         let progress = Arc::new(Progress::new("read_model", log.partitions()));
-        Self { log, model, clock, progress, shutdown, patience: PATIENCE }
+        Self { log, model, clock, progress, shutdown, fingerprints: Semaphore::new(1), patience: PATIENCE }
     }
 
     /// The same with another time that `at_least` waits.

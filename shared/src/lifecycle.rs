@@ -4,11 +4,16 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How long tasks may take to end.
+const LAST_WAIT: Duration = Duration::from_secs(10);
 
 /// Owns the background tasks of a process. Clones are the same owner.
 #[derive(Clone, Debug, Default)]
@@ -45,11 +50,14 @@ impl Lifecycle {
         }
     }
 
-    /// Tells every task to stop and waits until all have ended.
+    /// Tells every task to stop and waits until all have ended, but not for ever: what is decided and cannot be logged
+    /// stays in the outbox.
     pub async fn shut_down(&self) {
         self.stop.cancel();
         self.tasks.close();
-        self.tasks.wait().await;
+        if timeout(LAST_WAIT, self.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.tasks.len(), "some tasks did not end in time and are abandoned");
+        }
     }
 }
 

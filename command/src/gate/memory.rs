@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use firstcome_shared::clock::{Clock, Millis, random_hex};
-use firstcome_shared::domain::{Ask, Book, CampaignId, Command, Refused, Verdict};
-use firstcome_shared::event::Entry;
+use firstcome_shared::domain::{Ask, Book, CampaignId, Command, Refused, UserId, Verdict};
+use firstcome_shared::event::{Entry, Event};
 
 use super::{Call, Gate, GateError, GateRow, Glance, Load, Logged, MAX_SKEW_MS, Reply, View};
 
@@ -24,6 +24,8 @@ struct Memory {
     epoch: u64,
     incarnation: Arc<str>,
     book: Book,
+    /// Who holds coupon 1, 2, 3, …: finds rows without a walk over a million holders under the lock.
+    line: Vec<UserId>,
     outbox: VecDeque<Entry>,
     logged: Logged,
 }
@@ -72,9 +74,22 @@ impl MemoryGate {
             memory.outbox.pop_front();
         }
         let (entries, body) = step(&mut memory, now);
+        for entry in &entries {
+            if let Event::CouponsIssued { coupons, .. } = &entry.event {
+                memory.line.extend(coupons.iter().map(|coupon| coupon.user_id.clone()));
+            }
+        }
         memory.outbox.extend(entries.iter().cloned());
         Ok(Reply { decision: memory.book.decision, logged: memory.logged.decision, entries, body })
     }
+}
+
+/// The holders in the order of their coupons.
+fn line(book: &Book) -> Vec<UserId> {
+    let held = book.holders.iter().flat_map(|(user, held)| held.iter().map(move |held| (held.seq, user)));
+    let mut line: Vec<_> = held.collect();
+    line.sort_unstable_by_key(|(seq, _)| *seq);
+    line.into_iter().map(|(_, user)| user.clone()).collect()
 }
 
 fn incarnation() -> Arc<str> {
@@ -168,13 +183,13 @@ impl Gate for MemoryGate {
         to: u64,
     ) -> Result<Reply<Vec<GateRow>>, GateError> {
         self.guarded(campaign, call, |memory, _| {
-            let held =
-                memory.book.holders.iter().flat_map(|(user, held)| held.iter().map(move |held| (user, held)));
-            let rows = held
-                .filter(|(_, held)| (from..=to).contains(&held.seq))
-                .map(|(user, held)| GateRow { user: user.clone(), held: held.clone() })
-                .collect();
-            (Vec::new(), rows)
+            let first = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
+            let wanted = usize::try_from((to.saturating_add(1)).saturating_sub(from)).unwrap_or(usize::MAX);
+            let rows = (from..).zip(memory.line.iter().skip(first).take(wanted)).filter_map(|(seq, user)| {
+                let held = memory.book.holders.get(user)?.iter().find(|held| held.seq == seq)?;
+                Some(GateRow { user: user.clone(), held: held.clone() })
+            });
+            (Vec::new(), rows.collect())
         })
     }
 
@@ -194,6 +209,7 @@ impl Gate for MemoryGate {
         let memory = Memory {
             epoch: load.epoch,
             incarnation: own,
+            line: line(&load.book),
             book: load.book,
             outbox: VecDeque::new(),
             logged: load.logged,

@@ -96,7 +96,8 @@ impl Appender {
     /// Whether more may be decided now. While an append is in flight people gather: they will be one batch, one entry
     /// of the log and one flush, so nobody waits longer for it.
     pub(super) fn may_decide(&self) -> bool {
-        self.in_flight.is_none() && self.bytes < PENDING_BYTES
+        // While the log is away whoever asks is told so at once: nothing is decided for them.
+        self.in_flight.is_none() && (self.bytes < PENDING_BYTES || self.shared.status.away().is_some())
     }
 
     /// When to look at the end again, if nothing else happens.

@@ -98,6 +98,10 @@ impl Worker {
             return Err(short());
         }
         let Some(book) = fold.book else { return Err(NoAnswer::NotFound) };
+        if book.decision != fence.last {
+            // Heads and entries of the messages disagree: what the gate would number next nobody could append.
+            return Err(short());
+        }
         let coupons = book.total_issued();
         let logged = Logged { decision: fence.last, sequence: fence.sequence };
         let load = Load { epoch: fence.epoch, incarnation, nonce, book, logged };
@@ -174,7 +178,7 @@ impl Worker {
                 break;
             }
             for stored in batch.iter().take_while(|stored| stored.position.sequence <= to) {
-                fold.add(stored.position.sequence, &stored.payload).map_err(|problem| {
+                fold.add(self.shared.parts.log.identity(), stored.position.sequence, &stored.payload).map_err(|problem| {
                     tracing::error!(campaign = %self.shared.campaign, %problem, "the gate cannot be loaded from this log");
                     NoAnswer::Unavailable(problem)
                 })?;
@@ -207,8 +211,14 @@ impl Worker {
 }
 
 impl Fold {
-    fn add(&mut self, sequence: u64, payload: &[u8]) -> Result<(), String> {
+    fn add(&mut self, log: &str, sequence: u64, payload: &[u8]) -> Result<(), String> {
         let message = Message::decode(payload).map_err(|error| format!("message {sequence}: {error}"))?;
+        if message.log != log {
+            return Err(format!(
+                "message {sequence} was written for log {}, but this is log {log}",
+                message.log
+            ));
+        }
         self.chain = self.chain.follow(sequence, &message).map_err(|error| error.to_string())?;
         for entry in &message.entries {
             match (&mut self.book, &entry.event) {

@@ -10,7 +10,7 @@ use firstcome_shared::domain::{CampaignId, UserId, Verdict};
 use foldhash::quality::FixedState;
 
 use super::NoAnswer;
-use crate::gate::{Call, Gate, GateError, Glance};
+use crate::gate::{Call, Gate, GateError, Glance, ROWS};
 
 /// The cache of one campaign; empty until it is sold out.
 #[derive(Debug)]
@@ -91,8 +91,12 @@ impl SoldOut {
         if view.issued[open] < window.stock || view.flags.paused || view.flags.cancelled {
             return Ok(None);
         }
-        let rows = self.gate.rows(&self.campaign, call, 1, u64::MAX).await?.body;
-        let holders = rows.iter().map(|row| hash(&row.user)).collect();
+        let mut holders = HashSet::default();
+        for from in (1..=view.issued.iter().sum()).step_by(usize::try_from(ROWS).unwrap_or(usize::MAX)) {
+            let rows = self.gate.rows(&self.campaign, call, from, from + ROWS - 1).await?.body;
+            holders.extend(rows.iter().map(|row| hash(&row.user)));
+            tokio::task::yield_now().await;
+        }
         let unchanged = self.gate.glance(&self.campaign).await?.is_some_and(|after| same(&after, &before));
         Ok(unchanged.then_some(Cache {
             glance: before,

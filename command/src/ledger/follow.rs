@@ -49,9 +49,10 @@ struct Rig {
 
 impl Rig {
     /// Opens a log and the ledger that are in the folder, and reads.
-    async fn open(folder: tempfile::TempDir, log: &str, story: Story) -> Self {
+    async fn open(folder: tempfile::TempDir, log: &str, mut story: Story) -> Self {
         let log = SqliteLog::open(&folder.path().join(log), Arc::new(SystemClock)).await.unwrap();
         let log = Arc::new(log);
+        log.identity().clone_into(&mut story.log);
         let writer = SqliteLedger::open_writer(&folder.path().join("ledger.db")).await.unwrap();
         let ledger = Arc::new(writer.with_readers(1).await.unwrap());
         let progress = Arc::new(Progress::new("ledger", 1));
@@ -326,6 +327,7 @@ async fn another_log_stalls_it_and_changes_nothing() {
     let second = rig.log.identity().to_owned();
     assert_eq!(rig.stalled().await, format!("ledger was read from log {first}, but this is log {second}"));
     rig.story = Story::default();
+    rig.story.log = second;
     rig.tell("summer", created("summer", 10)).await;
     assert_eq!(rig.progress.sequence(0), 0);
     assert!(rig.progress.forgot().is_some(), "nothing may be issued");

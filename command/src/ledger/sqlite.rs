@@ -31,6 +31,8 @@ const PARTITIONS: u32 = 1;
 #[derive(Debug)]
 pub struct SqliteLedger {
     writer: SqlitePool,
+    /// For claims, checkpoints and dead letters: the projection must not wait for those who read a million rows.
+    small: SqlitePool,
     readers: SqlitePool,
 }
 
@@ -56,13 +58,15 @@ impl LedgerWriter {
     /// Opens so many connections that only read, whose threads inherit the caller's priority.
     pub async fn with_readers(self, connections: u32) -> Result<SqliteLedger, StoreUnavailable> {
         let readers = sqlite::readers(&self.path, connections).await.map_err(|error| away(&error))?;
-        Ok(SqliteLedger { writer: self.writer, readers })
+        let small = sqlite::readers(&self.path, 1).await.map_err(|error| away(&error))?;
+        Ok(SqliteLedger { writer: self.writer, small, readers })
     }
 }
 
 impl SqliteLedger {
     /// Closes the file, when nobody uses it any more.
     pub async fn close(&self) {
+        self.small.close().await;
         sqlite::close(&self.readers, &self.writer).await;
     }
 
@@ -107,7 +111,7 @@ impl Projection for SqliteLedger {
         _now: Millis,
         _ttl_ms: i64,
     ) -> Result<Option<u64>, StoreUnavailable> {
-        let token = match read::token(&self.readers, partition, holder).await {
+        let token = match read::token(&self.small, partition, holder).await {
             // A renewal writes nothing, so that an idle process leaves the disk alone.
             Ok(Some(token)) => Ok(token),
             Ok(None) => write::claim(&self.writer, partition, holder).await,
@@ -117,7 +121,7 @@ impl Projection for SqliteLedger {
     }
 
     async fn checkpoint(&self, partition: u32) -> Result<Option<Checkpoint>, StoreUnavailable> {
-        read::checkpoint(&self.readers, partition).await.map_err(|error| away(&error))
+        read::checkpoint(&self.small, partition).await.map_err(|error| away(&error))
     }
 
     async fn apply(
@@ -144,7 +148,7 @@ impl Projection for SqliteLedger {
     }
 
     async fn parked(&self, partition: u32) -> Result<Vec<Parked>, StoreUnavailable> {
-        read::parked(&self.readers, partition).await.map_err(|error| away(&error))
+        read::parked(&self.small, partition).await.map_err(|error| away(&error))
     }
 
     async fn request(&self, position: Position, remedy: Remedy) -> Result<bool, StoreUnavailable> {

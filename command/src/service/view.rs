@@ -1,17 +1,36 @@
 //! The live view of campaigns, from the gate.
 
+use std::time::Duration;
+
+use firstcome_shared::clock::Millis;
 use firstcome_shared::domain::{CampaignId, Window, state};
-use firstcome_shared::wire::{Campaign, Page, Time, WindowView};
+use firstcome_shared::wire::{Campaign, CampaignState, CouponTerms, LimitPer, Page, Time, WindowView};
+use futures::{StreamExt, stream};
+use tokio::time::timeout;
 
 use super::Service;
 use crate::gate::{Gate, View};
 use crate::lane::NoAnswer;
+
+/// Campaigns that a list looks at together.
+const AT_ONCE: usize = 8;
+/// A gate that is not loaded by then is shown as unavailable, and is loaded all the same.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Service {
     /// The gate's own look at a campaign.
     pub async fn look(&self, campaign: &CampaignId) -> Result<View, NoAnswer> {
         let lane = self.lane(campaign).await?;
         lane.read(Gate::view).await
+    }
+
+    async fn item(&self, name: &CampaignId) -> Campaign {
+        let seen =
+            timeout(PATIENCE, async { Ok::<_, NoAnswer>((self.look(name).await?, self.epoch(name).await?)) });
+        match seen.await {
+            Ok(Ok((view, epoch))) => on_wire(&view, epoch),
+            Ok(Err(_)) | Err(_) => unknown(name, self.clock().now()),
+        }
     }
 
     /// The epoch known here; to be asked for after a look, which may have rebuilt the gate.
@@ -34,13 +53,34 @@ impl Service {
         let mut names = names.map_err(|error| NoAnswer::Unavailable(error.to_string()))?;
         let more = names.len() > usize::try_from(limit).unwrap_or(usize::MAX);
         names.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let mut items = Vec::with_capacity(names.len());
-        for name in &names {
-            let view = self.look(name).await?;
-            items.push(on_wire(&view, self.epoch(name).await?));
-        }
+        // One campaign that cannot be looked at must not hide the others from who has to mend it.
+        let looks: Vec<_> = names.iter().map(|name| self.item(name)).collect();
+        let items = stream::iter(looks).buffered(AT_ONCE).collect().await;
         let next = names.last().filter(|_| more).map(ToString::to_string);
         Ok(Page { items, next })
+    }
+}
+
+/// A campaign of which only the name is known.
+fn unknown(name: &CampaignId, now: Millis) -> Campaign {
+    Campaign {
+        id: name.to_string(),
+        name: name.to_string(),
+        state: CampaignState::Unavailable,
+        reason: None,
+        stock: 0,
+        issued: 0,
+        remaining: 0,
+        window: None,
+        windows: None,
+        per_user_limit: 1,
+        limit_per: LimitPer::Campaign,
+        coupon: CouponTerms::default(),
+        waiting_room: None,
+        waiting: 0,
+        active: 0,
+        epoch: 0,
+        now: Time(now),
     }
 }
 

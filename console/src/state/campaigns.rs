@@ -36,9 +36,11 @@ impl Entry {
         }
     }
 
-    /// Coupons that can be had, now or once it opens or goes on; none when it is over, whatever is left.
+    /// Coupons that can be had, now or once it opens or goes on; none when it is over, whatever is left, and when
+    /// nobody knows.
     pub(crate) fn to_be_had(&self) -> Option<u64> {
-        (!self.standing().is_over()).then(|| self.left_of().0)
+        let standing = self.standing();
+        (!standing.is_over() && standing != Standing::Unavailable).then(|| self.left_of().0)
     }
 
     /// What comes next, as a word and the milliseconds until then: `opens`, `closes`.
@@ -63,6 +65,7 @@ impl Entry {
 /// Where a campaign stands: state and reason in one. Ordered by how much an operator cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Standing {
+    Unavailable,
     Open,
     Paused,
     SoldOut,
@@ -82,6 +85,7 @@ impl Standing {
             (CampaignState::Closed, Some(StateReason::Ended)) => Self::Ended,
             (CampaignState::Closed, Some(StateReason::Cancelled)) => Self::Cancelled,
             (CampaignState::Closed, None) => Self::Closed,
+            (CampaignState::Unavailable, _) => Self::Unavailable,
         }
     }
 
@@ -93,6 +97,7 @@ impl Standing {
     /// A symbol of one cell.
     pub(crate) fn symbol(self) -> &'static str {
         match self {
+            Self::Unavailable => "!",
             Self::Open => "●",
             Self::Paused => "‖",
             Self::SoldOut => "■",
@@ -105,6 +110,7 @@ impl Standing {
     /// A word, or two.
     pub(crate) fn word(self) -> &'static str {
         match self {
+            Self::Unavailable => "unavailable",
             Self::Open => "open",
             Self::Paused => "paused",
             Self::SoldOut => "sold out",
@@ -292,6 +298,11 @@ impl Campaigns {
 fn merged(entry: Option<Entry>, mut campaign: Campaign, now: Millis) -> Entry {
     let (mut trend, before) = match entry {
         Some(entry) if entry.view.now > campaign.now => return entry,
+        // Its gate does not answer: the counts are no counts, what was last known stays.
+        Some(mut entry) if campaign.state == CampaignState::Unavailable => {
+            (entry.view.state, entry.view.reason, entry.view.now) = (campaign.state, None, campaign.now);
+            return Entry { seen_at: now, ..entry };
+        }
         Some(entry) => (entry.trend, entry.view.windows),
         None => (Trend::default(), None),
     };

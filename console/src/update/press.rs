@@ -31,13 +31,11 @@ pub(super) fn press(state: &mut State, key: &KeyEvent, now: Millis) -> Vec<Effec
             KeyCode::Char('y' | 'Y') => send(state, order, now),
             _ => forget(state, now),
         },
-        Mode::Stop => match key.code {
-            KeyCode::Char('y' | 'Y') => vec![Effect::Quit],
-            _ => {
-                say(state, Tone::Plain, "the service goes on", now);
-                Vec::new()
-            }
-        },
+        Mode::Stop if matches!(key.code, KeyCode::Char('y' | 'Y')) => vec![Effect::Quit],
+        Mode::Stop => {
+            say(state, Tone::Plain, "the service goes on", now);
+            Vec::new()
+        }
     }
 }
 

@@ -322,6 +322,18 @@ fn an_older_view_never_replaces_a_newer_one() {
 }
 
 #[test]
+fn a_gate_that_does_not_answer_leaves_what_was_known_of_its_campaign() {
+    let mut state = state(80, 24, false);
+    let later = NOW.plus(1_000);
+    let mut silent = fixture::with_window("summer", (0, 1), 0, 0);
+    (silent.state, silent.window, silent.now) = (CampaignState::Unavailable, None, Time(later));
+    fetch(&mut state, Feed::Campaigns, Data::Campaigns(vec![silent]), later);
+    let summer = state.campaigns.get("summer").unwrap();
+    assert_eq!((summer.standing().word(), summer.to_be_had()), ("unavailable", None));
+    assert_eq!((summer.view.issued, summer.left_of()), (5_400, (4_600, 10_000)));
+}
+
+#[test]
 fn countdowns_go_by_the_gates_clock() {
     let state = state(80, 24, false);
     // Fetched at NOW, when it was NOW at the gate too; opening 15 s later.

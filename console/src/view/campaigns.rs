@@ -98,6 +98,7 @@ fn empty(pen: &mut Pen, area: Rect, state: &State, now: Millis) {
 /// The colour of a campaign's state.
 pub(crate) fn standing_style(theme: &Theme, standing: Standing) -> Style {
     match standing {
+        Standing::Unavailable => theme.bad,
         Standing::Open => theme.good,
         Standing::Paused => theme.warn,
         Standing::SoldOut => theme.accent,

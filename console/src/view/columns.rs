@@ -160,6 +160,7 @@ pub(crate) fn columns(campaigns: &Campaigns, width: u16) -> Vec<Placed> {
 struct Widths {
     id: u16,
     name: u16,
+    state: u16,
     left: u16,
     stock: u16,
     issued: u16,
@@ -172,9 +173,11 @@ impl Widths {
     fn of(campaigns: &Campaigns) -> Self {
         let (mut id, mut name, mut left, mut stock, mut issued, mut rate, mut waiting) =
             (0, 0, 0, 0, 0, 0, None);
+        let mut state = 11;
         for entry in campaigns.all() {
             id = id.max(entry.view.id.len());
             name = name.max(text::width(&entry.view.name));
+            state = state.max(text::width(entry.standing().word()) + 2);
             left = left.max(entry.left_of().0);
             stock = stock.max(entry.left_of().1);
             issued = issued.max(entry.view.issued);
@@ -189,6 +192,7 @@ impl Widths {
         Self {
             id: u16::try_from(id).unwrap_or(64),
             name: name.min(32),
+            state,
             left: number(left, 5),
             stock: number(stock, 3),
             issued: number(issued, 7),
@@ -201,7 +205,7 @@ impl Widths {
     fn of_column(&self, column: Column, plan: &Plan) -> u16 {
         match column {
             Id | Name => 0,
-            State => 11,
+            State => self.state,
             Gauge => plan.gauge,
             Left => self.left,
             Stock => self.stock,

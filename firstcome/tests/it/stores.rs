@@ -257,17 +257,27 @@ async fn a_message_removed_from_the_middle_of_the_log_stops_issuing_instead_of_s
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_folder_is_the_owners_and_holds_what_the_readme_says() {
+async fn an_orderly_stop_leaves_each_store_whole_in_its_one_file_so_that_a_copy_is_a_backup() {
     let folder = Folder::new();
-    used(&folder, false).await;
+    let sold = used(&folder, false).await;
     let names: Vec<_> = folder.contents().into_iter().map(|file| file.0).collect();
-    assert_eq!(names, ["code-secret", "ledger.db", "lock", "log.db", "read.db"], "after an orderly stop");
+    assert_eq!(names, ["code-secret", "ledger.db", "lock", "log.db", "read.db"]);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = folder.file("code-secret").metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
+    // The log and the secret are all that is needed.
+    let elsewhere = Folder::new();
+    for file in ["log.db", "code-secret"] {
+        std::fs::copy(folder.file(file), elsewhere.file(file)).unwrap();
+    }
+    let server = Server::start(&elsewhere).await;
+    for coupon in &sold {
+        assert_eq!(server.api.ask("kept", &coupon.user).await.already(), *coupon);
+    }
+    assert_exact(&server, "kept", 30, &sold).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -59,6 +59,8 @@ pub(super) async fn fingerprint(
         upto: asked.upto,
         rows: asked.rows.unwrap_or(false),
     };
+    // One at a time: a million coupons take seconds of a core that issuing needs.
+    let _turn = query.fingerprints.acquire().await;
     let sum = query.model.fingerprint(&campaign, &range).await.map_err(unavailable)?;
     let mut sum = sum.ok_or_else(|| not_found(&id))?;
     for row in sum.rows.iter_mut().flatten() {

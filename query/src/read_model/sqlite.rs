@@ -26,6 +26,8 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlit
 #[derive(Debug)]
 pub struct SqliteReadModel {
     writer: SqlitePool,
+    /// For claims, checkpoints and dead letters: the projection must not wait for those who read a million rows.
+    small: SqlitePool,
     readers: SqlitePool,
 }
 
@@ -51,13 +53,15 @@ impl ReadModelWriter {
     /// Opens so many connections that only read, whose threads inherit the caller's priority.
     pub async fn with_readers(self, connections: u32) -> Result<SqliteReadModel, StoreUnavailable> {
         let readers = sqlite::readers(&self.path, connections).await.map_err(|error| away(&error))?;
-        Ok(SqliteReadModel { writer: self.writer, readers })
+        let small = sqlite::readers(&self.path, 1).await.map_err(|error| away(&error))?;
+        Ok(SqliteReadModel { writer: self.writer, small, readers })
     }
 }
 
 impl SqliteReadModel {
     /// Closes the file, when nobody uses it any more.
     pub async fn close(&self) {
+        self.small.close().await;
         sqlite::close(&self.readers, &self.writer).await;
     }
 }
@@ -80,7 +84,7 @@ impl Projection for SqliteReadModel {
             sqlx::query_scalar("SELECT token FROM checkpoint WHERE partition = ?1 AND holder = ?2")
                 .bind(partition)
                 .bind(holder)
-                .fetch_optional(&self.readers)
+                .fetch_optional(&self.small)
                 .await
                 .map_err(|error| away(&error))?;
         if let Some(token) = held {
@@ -104,7 +108,7 @@ impl Projection for SqliteReadModel {
         let row =
             sqlx::query("SELECT log, sequence FROM checkpoint WHERE partition = ?1 AND log IS NOT NULL")
                 .bind(partition)
-                .fetch_optional(&self.readers)
+                .fetch_optional(&self.small)
                 .await
                 .map_err(|error| away(&error))?;
         Ok(row.map(|row| Checkpoint { log: row.get(0), sequence: unsigned(row.get(1)) }))
@@ -125,7 +129,7 @@ impl Projection for SqliteReadModel {
     }
 
     async fn parked(&self, partition: u32) -> Result<Vec<Parked>, StoreUnavailable> {
-        parked::all(&self.readers, partition).await
+        parked::all(&self.small, partition).await
     }
 
     async fn request(&self, position: Position, remedy: Remedy) -> Result<bool, StoreUnavailable> {

@@ -163,6 +163,11 @@ impl Book {
             if moved && before.opens_at <= now {
                 return Err(conflict("its times can be changed only before it opens"));
             }
+            if moved && window.closes_at <= now {
+                return Err(
+                    Invalid::new(format!("windows[{place}].closes_at"), "must not be in the past").into()
+                );
+            }
             if window.stock < before.stock && before.opens_at <= now {
                 return Err(conflict("its stock can shrink only before it opens"));
             }

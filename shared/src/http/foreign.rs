@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 
 use super::Result;
 use crate::wire::{Code, Problem};
@@ -12,11 +12,13 @@ use crate::wire::{Code, Problem};
 pub(super) fn refuse(uri: &Uri, headers: &HeaderMap) -> Result<()> {
     let hosts = headers.get_all(header::HOST).iter().all(|host| is_loopback(host.as_bytes()));
     let authority = uri.authority().is_none_or(|authority| is_loopback(authority.as_str().as_bytes()));
+    // Another port of this machine is another origin: a page served from there may not press cancel either.
+    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
     let origins = headers.get_all(header::ORIGIN).iter().all(|origin| {
-        let origin = origin.as_bytes();
-        origin
-            .split_at_checked(7)
-            .is_some_and(|(scheme, host)| scheme.eq_ignore_ascii_case(b"http://") && is_loopback(host))
+        let own =
+            |origin: &[u8]| is_loopback(origin) && host.is_none_or(|host| host.eq_ignore_ascii_case(origin));
+        let origin = origin.as_bytes().split_at_checked(7);
+        origin.is_some_and(|(scheme, origin)| scheme.eq_ignore_ascii_case(b"http://") && own(origin))
     });
     if hosts && authority && origins {
         return Ok(());

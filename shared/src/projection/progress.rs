@@ -15,7 +15,8 @@ use crate::wire::ProjectionView;
 pub struct Progress {
     name: &'static str,
     sequences: watch::Sender<Vec<u64>>,
-    notes: Mutex<Notes>,
+    /// One a partition.
+    notes: Mutex<Vec<Notes>>,
     forgot: AtomicBool,
 }
 
@@ -23,18 +24,16 @@ pub struct Progress {
 struct Notes {
     parked: u64,
     stalled: Option<String>,
+    forgot: bool,
 }
 
 impl Progress {
     /// Nothing read yet of that many partitions.
     pub fn new(name: &'static str, partitions: u32) -> Self {
-        let sequences = vec![0; usize::try_from(partitions).unwrap_or(1)];
-        Self {
-            name,
-            sequences: watch::Sender::new(sequences),
-            notes: Mutex::default(),
-            forgot: AtomicBool::new(false),
-        }
+        let count = usize::try_from(partitions).unwrap_or(1);
+        let sequences = vec![0; count];
+        let notes = Mutex::new((0..count).map(|_| Notes::default()).collect::<Vec<_>>());
+        Self { name, sequences: watch::Sender::new(sequences), notes, forgot: AtomicBool::new(false) }
     }
 
     /// The partition has been read up to `sequence`.
@@ -45,24 +44,36 @@ impl Progress {
         });
     }
 
-    pub(super) fn note_parked(&self, parked: usize) {
-        self.notes().parked = u64::try_from(parked).unwrap_or(u64::MAX);
+    pub(super) fn note_parked(&self, partition: u32, parked: usize) {
+        if let Some(notes) = self.notes().get_mut(index(partition)) {
+            notes.parked = u64::try_from(parked).unwrap_or(u64::MAX);
+        }
     }
 
-    pub(super) fn note_stalled(&self, reason: Option<String>, forgot: bool) {
-        self.notes().stalled = reason;
-        self.forgot.store(forgot, Ordering::Release);
+    pub(super) fn note_stalled(&self, partition: u32, reason: Option<String>, forgot: bool) {
+        let mut all = self.notes();
+        if let Some(notes) = all.get_mut(index(partition)) {
+            (notes.stalled, notes.forgot) = (reason, forgot);
+        }
+        self.forgot.store(all.iter().any(|notes| notes.forgot), Ordering::Release);
     }
 
     /// The log is not the one that was read before (PROTOCOL L7), and why that is known: nothing may be issued.
     pub fn forgot(&self) -> Option<String> {
         // Asked for by every request: the lock only when the answer is yes.
-        if self.forgot.load(Ordering::Acquire) { self.stalled() } else { None }
+        if !self.forgot.load(Ordering::Acquire) {
+            return None;
+        }
+        self.notes().iter().find(|notes| notes.forgot).and_then(|notes| notes.stalled.clone())
     }
 
     /// Why it does not advance, when it does not.
     pub fn stalled(&self) -> Option<String> {
-        self.notes().stalled.clone()
+        self.notes().iter().find_map(|notes| notes.stalled.clone())
+    }
+
+    pub(super) fn stalled_at(&self, partition: u32) -> Option<String> {
+        self.notes().get(index(partition)).and_then(|notes| notes.stalled.clone())
     }
 
     /// How far a partition has been read.
@@ -93,8 +104,8 @@ impl Progress {
     ) -> Result<ProjectionView, LogUnavailable> {
         // Locked once: two guards in one expression would wait for each other for ever.
         let (parked, stalled) = {
-            let notes = self.notes();
-            (notes.parked, notes.stalled.clone())
+            let all = self.notes();
+            (all.iter().map(|notes| notes.parked).sum(), all.iter().find_map(|notes| notes.stalled.clone()))
         };
         let mut view = ProjectionView {
             name: self.name.to_owned(),
@@ -115,7 +126,7 @@ impl Progress {
         Ok(view)
     }
 
-    fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
+    fn notes(&self) -> std::sync::MutexGuard<'_, Vec<Notes>> {
         self.notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -129,4 +140,20 @@ fn seconds_since(clock: &dyn Clock, at: Millis) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a lag has fewer than 2^53 milliseconds")]
     let milliseconds = clock.now().since(at) as f64;
     milliseconds / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_partition_does_not_hide_that_another_forgot() {
+        let progress = Progress::new("ledger", 2);
+        progress.note_stalled(0, Some("the log forgot".to_owned()), true);
+        progress.note_stalled(1, None, false);
+        assert_eq!(progress.forgot().as_deref(), Some("the log forgot"));
+        assert_eq!(progress.stalled().as_deref(), Some("the log forgot"));
+        progress.note_stalled(0, None, false);
+        assert_eq!((progress.forgot(), progress.stalled()), (None, None));
+    }
 }

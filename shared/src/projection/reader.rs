@@ -83,7 +83,7 @@ impl Reader {
             let before = self.progress.sequence(self.partition);
             let stopped = self.round(&holder).await.err();
             let reason = stopped.as_ref().map(ToString::to_string);
-            if reason.is_some() && reason != self.progress.stalled() {
+            if reason.is_some() && reason != self.progress.stalled_at(self.partition) {
                 let (name, partition) = (self.projection.name(), self.partition);
                 match &stopped {
                     Some(ReaderStopped::Forgot(why)) => tracing::error!(
@@ -100,7 +100,7 @@ impl Reader {
                 }
             }
             let forgot = matches!(stopped, Some(ReaderStopped::Forgot(_)));
-            self.progress.note_stalled(reason, forgot);
+            self.progress.note_stalled(self.partition, reason, forgot);
             if self.progress.sequence(self.partition) != before {
                 back_off = FIRST_BACK_OFF_MS;
             }
@@ -134,7 +134,7 @@ impl Reader {
             }
             let batch = self.log.read_partition(self.partition, round.at, BATCH).await?;
             if batch.is_empty() {
-                self.progress.note_stalled(None, false);
+                self.progress.note_stalled(self.partition, None, false);
                 // The deadline is for the lease; new messages wake it at once.
                 let _ = timeout(HOUSEKEEPING, self.log.changed(self.partition, round.at)).await;
             } else {
@@ -146,7 +146,7 @@ impl Reader {
                     sleep((began.elapsed() * 2).min(LONGEST_REST)).await;
                 }
                 // Not before: a message that does not continue its campaign is met here, round after round.
-                self.progress.note_stalled(None, false);
+                self.progress.note_stalled(self.partition, None, false);
             }
         }
     }
@@ -179,6 +179,12 @@ impl Round<'_> {
         let Ok(deliveries) = open.map(decode).collect::<Result<Vec<_>, _>>() else {
             return self.take_singly(batch).await;
         };
+        if let Some(foreign) = deliveries.iter().find(|delivery| delivery.message.log != self.claim.log) {
+            let (position, log) = (foreign.position, &foreign.message.log);
+            return Err(ReaderStopped::Forgot(format!(
+                "message {position} was written for another log, {log}"
+            )));
+        }
         match self.reader.projection.apply(&self.claim, self.at, &deliveries, to).await {
             Ok(()) => self.reached(to),
             Err(ApplyError::Refused(_)) => return self.take_singly(batch).await,
@@ -210,7 +216,7 @@ impl Round<'_> {
                     let parked = self.dead_letter(stored, reason);
                     projection.park(&self.claim, self.at, &parked, to).await.map_err(stopped)?;
                     self.parked.insert(parked.campaign);
-                    self.reader.progress.note_parked(self.parked.len());
+                    self.reader.progress.note_parked(self.claim.partition, self.parked.len());
                 }
             }
             self.reached(to);
@@ -257,7 +263,7 @@ impl Round<'_> {
             self.reader.projection.parked(self.claim.partition).await?
         };
         self.parked = parked.into_iter().map(|letter| letter.campaign).collect();
-        self.reader.progress.note_parked(self.parked.len());
+        self.reader.progress.note_parked(self.claim.partition, self.parked.len());
         Ok(())
     }
 

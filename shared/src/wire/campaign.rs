@@ -164,6 +164,8 @@ pub enum CampaignState {
     Paused,
     /// Nothing is issued; `reason` says why.
     Closed,
+    /// Nobody knows at present: the gate cannot be asked, or cannot be loaded. Only in lists; counts are then 0.
+    Unavailable,
 }
 
 /// Why a campaign is closed.

@@ -39,7 +39,8 @@ pub struct HistoryCampaign {
     pub first_issued_at: Option<Time>,
     /// When the latest coupon was issued.
     pub last_issued_at: Option<Time>,
-    /// From the opening of the window that sold out last to its last coupon; absent while none is sold out.
+    /// From the opening of the window that sold out last, or from the campaign's creation if that was later, to its last
+    /// coupon; absent while none is sold out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds_to_sell_out: Option<f64>,
     /// The most coupons issued in one second.

@@ -18,11 +18,19 @@ pub(in crate::ledger) const LOG: &str = "log-1";
 pub(in crate::ledger) const ACTOR: &str = "ops";
 
 /// The messages so far: positions count on, whatever the campaign.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(in crate::ledger) struct Story {
+    /// Identity of the log that it stands in.
+    pub(in crate::ledger) log: String,
     sequence: u64,
     ends: HashMap<Subject, Chain>,
     told: Vec<Message>,
+}
+
+impl Default for Story {
+    fn default() -> Self {
+        Self { log: LOG.to_owned(), sequence: 0, ends: HashMap::new(), told: Vec::new() }
+    }
 }
 
 impl Story {
@@ -71,7 +79,7 @@ impl Story {
         let message = Message {
             version: VERSION,
             campaign: subject.campaign.clone(),
-            log: LOG.to_owned(),
+            log: self.log.clone(),
             epoch,
             first,
             last,

@@ -45,11 +45,19 @@ fn switches_are_idempotent_and_obey_what_is_over() {
             &[
                 (Cancel, Ok(&["campaign_cancelled"])),
                 (Cancel, Ok(&[])),
-                (Resume, Ok(&[])),
+                (Resume, Err("conflict")),
                 (Pause, Err("conflict")),
             ],
         ),
-        (150, &[(Pause, paused), (Cancel, Ok(&["campaign_cancelled"])), (Resume, Ok(&[])), (Pause, Ok(&[]))]),
+        (
+            150,
+            &[
+                (Pause, paused),
+                (Cancel, Ok(&["campaign_cancelled"])),
+                (Resume, Err("conflict")),
+                (Pause, Ok(&[])),
+            ],
+        ),
         (0, &[(Pause, paused)]),
         (999, &[(Pause, Err("conflict")), (Cancel, Ok(&["campaign_cancelled"]))]),
     ];
@@ -100,6 +108,15 @@ fn a_window_may_be_changed_so_much_and_no_more() {
         (299, opens(2, 200), updated),
         (299, opens(2, 199), Err("invalid windows[1].opens_at")),
         (300, opens(2, 301), Err("conflict")),
+        (
+            250,
+            update(vec![WindowPatch {
+                opens_at: Some(Millis(210)),
+                closes_at: Some(Millis(240)),
+                ..window(2)
+            }]),
+            Err("invalid windows[0].closes_at"),
+        ),
         (
             99,
             update(vec![WindowPatch { opens_at: Some(Millis(110)), stock: Some(9), ..window(1) }]),
