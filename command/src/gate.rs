@@ -3,15 +3,15 @@
 //! # What every adapter promises
 //!
 //! * **Atomic.** A call reads, decides, writes the outbox entry and then the holders in one step; no other call is
-//!   seen half done (PROTOCOL G6).
+//!   seen half done (ARCHITECTURE G6).
 //! * **One epoch, one memory.** A call carries the epoch that the caller learnt from the log. The gate refuses it
 //!   unless it holds the campaign under exactly this epoch and has not lost its memory since it was loaded
-//!   (its own incarnation is the one it was loaded for, and the sizes that it keeps are true: PROTOCOL G1, G2).
+//!   (its own incarnation is the one it was loaded for, and the sizes that it keeps are true: ARCHITECTURE G1, G2).
 //! * **Numbered.** Decisions are numbered 1, 2, 3, … within a campaign. Every reply names the last one made.
-//! * **Outbox.** A decided entry stays readable until a call says that it is logged (PROTOCOL G7). The gate itself
-//!   never logs anything and never tells anybody anything: callers wait for the log (PROTOCOL A1).
-//! * **Time.** Gate time is the server's, never going back (PROTOCOL G8).
-//! * **Loading** happens at most once an epoch, whole or not at all (PROTOCOL G5).
+//! * **Outbox.** A decided entry stays readable until a call says that it is logged (ARCHITECTURE G7). The gate itself
+//!   never logs anything and never tells anybody anything: callers wait for the log (ARCHITECTURE A1).
+//! * **Time.** Gate time is the server's, never going back (ARCHITECTURE G8).
+//! * **Loading** happens at most once an epoch, whole or not at all (ARCHITECTURE G5).
 //!
 //! A call that fails with [`GateError::Unavailable`] may or may not have been carried out: its entries are then found
 //! in the outbox by whoever comes next.
@@ -43,13 +43,13 @@ pub struct Call {
     pub now: Millis,
 }
 
-/// Clocks further apart than this, in milliseconds, are not trusted (PROTOCOL G8).
+/// Clocks further apart than this, in milliseconds, are not trusted (ARCHITECTURE G8).
 pub const MAX_SKEW_MS: i64 = 5_000;
 
 /// Coupons to be asked for at once.
 pub const ROWS: u64 = 10_000;
 
-/// A decision and the sequence of the message it stands in, learnt together (PROTOCOL L2).
+/// A decision and the sequence of the message it stands in, learnt together (ARCHITECTURE L2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Logged {
     /// Number of the decision.
@@ -61,7 +61,7 @@ pub struct Logged {
 /// What a guarded call returns besides its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply<T> {
-    /// The last decision made, this call's included: the answer must wait until it is logged (PROTOCOL A1).
+    /// The last decision made, this call's included: the answer must wait until it is logged (ARCHITECTURE A1).
     pub decision: u64,
     /// The last decision that the gate was told is logged.
     pub logged: u64,
@@ -103,7 +103,7 @@ pub struct View {
     pub version: u64,
 }
 
-/// What confirms a sold-out cache: as long as none of it changes, nobody new can have got a coupon (PROTOCOL A3).
+/// What confirms a sold-out cache: as long as none of it changes, nobody new can have got a coupon (ARCHITECTURE A3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glance {
     /// The gate's own incarnation, now.

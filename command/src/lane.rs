@@ -141,7 +141,7 @@ impl Lane {
         Self { campaign, parts, asks, orders, status, sold_out, metrics, terms: OnceLock::new() }
     }
 
-    /// Asks for a coupon. Returns when the log holds everything decided before the answer (PROTOCOL A1).
+    /// Asks for a coupon. Returns when the log holds everything decided before the answer (ARCHITECTURE A1).
     pub async fn ask(&self, ask: Ask) -> Answer {
         let answer = match self.sold_out.refuse(&ask.user).await {
             Ok(Some(refusal)) => {

@@ -3,10 +3,10 @@
 //!
 //! # What every adapter promises beyond [`Projection`]
 //!
-//! * A batch is one transaction, and the checkpoint and the reader's token are part of it (PROTOCOL J1): after a crash
+//! * A batch is one transaction, and the checkpoint and the reader's token are part of it (ARCHITECTURE J1): after a crash
 //!   the batch is there with its checkpoint, or neither is.
 //! * Within it the adapter follows both lanes' chains; a message that does not continue its campaign is
-//!   [`Broken`](firstcome_shared::chain::Broken) (PROTOCOL L7).
+//!   [`Broken`](firstcome_shared::chain::Broken) (ARCHITECTURE L7).
 //! * `UNIQUE (campaign, seq)`, `UNIQUE (campaign, user, n)`, `UNIQUE (code)`: whatever breaks one of them is
 //!   [`Refused`](firstcome_shared::projection::ApplyError::Refused), as is every value that the store cannot hold.
 //! * Stock and audit entries are only ever added.

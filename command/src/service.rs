@@ -92,7 +92,7 @@ impl Service {
     }
 
     /// The lane that serves a campaign. None is served while the log is not the one that the ledger was read from
-    /// (PROTOCOL L7).
+    /// (ARCHITECTURE L7).
     pub async fn lane(&self, campaign: &CampaignId) -> Result<Arc<Lane>, NoAnswer> {
         self.intact()?;
         self.lanes.get(campaign).await

@@ -158,7 +158,7 @@ impl Process {
     }
 }
 
-/// Refuses a store that was read from another log than the one in the folder (PROTOCOL L7).
+/// Refuses a store that was read from another log than the one in the folder (ARCHITECTURE L7).
 async fn same_log(log: &dyn EventLog, store: &dyn Projection) -> anyhow::Result<()> {
     for partition in 0..log.partitions() {
         let Some(checkpoint) = store.checkpoint(partition).await? else { continue };

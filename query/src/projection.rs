@@ -3,7 +3,7 @@
 //! however often one of them comes again, the views come out the same.
 //!
 //! Every view that counts carries the sequence up to which it has counted and skips what it has counted already
-//! (PROTOCOL J2). So a store without transactions over several documents may lose a batch half-way: it is folded
+//! (ARCHITECTURE J2). So a store without transactions over several documents may lose a batch half-way: it is folded
 //! again from each document's own position.
 
 mod bucket;

@@ -7,7 +7,7 @@
 //! * No transaction over several documents is promised. Each document that counts (a campaign, a second of its
 //!   timeline) counts one campaign, carries the position up to which it has counted, and is written only where it
 //!   still is at the position that was read; a coupon is written only over a lower version; the checkpoint comes
-//!   last. Any failed condition ends the batch as `Stale` (PROTOCOL J2). So a query may see a campaign's totals
+//!   last. Any failed condition ends the batch as `Stale` (ARCHITECTURE J2). So a query may see a campaign's totals
 //!   ahead of its coupons or behind them, by one batch; it never sees either go back.
 //! * A query asked after [`Projection::checkpoint`] gave a sequence sees at least everything up to it.
 //! * Queries do not wait for the writer.

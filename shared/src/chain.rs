@@ -1,5 +1,5 @@
 //! How one message continues its campaign: whoever folds or projects the log follows this chain, and a message that
-//! does not continue it means that the log is not the one it was (PROTOCOL L2, L7).
+//! does not continue it means that the log is not the one it was (ARCHITECTURE L2, L7).
 
 use serde::{Deserialize, Serialize};
 

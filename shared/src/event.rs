@@ -179,7 +179,7 @@ impl Entry {
 }
 
 /// One message of the log: some decisions that belong together, and what proves that they continue what stood
-/// before (PROTOCOL L2).
+/// before (ARCHITECTURE L2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// [`VERSION`].

@@ -6,11 +6,11 @@
 //!   not even after a failed append.
 //! * [`EventLog::append`] is a compare-and-set on the subject's last sequence, atomic against every other append, and
 //!   durable (flushed to disk on a quorum) before it answers `Ok`. It is the only guard against double writing: no
-//!   message ids, no deduplication window (PROTOCOL L1).
+//!   message ids, no deduplication window (ARCHITECTURE L1).
 //! * A dropped or timed-out append is in doubt: it may still be stored later, but only behind the very message that
 //!   it expected. So the same bytes may be sent again, and at most one copy is ever stored.
-//! * [`EventLog::end`] is linearizable: it sees every append that was acknowledged before it was called (PROTOCOL L6).
-//! * The log has an [identity](EventLog::identity), random, for life. Another identity is another log (PROTOCOL L7).
+//! * [`EventLog::end`] is linearizable: it sees every append that was acknowledged before it was called (ARCHITECTURE L6).
+//! * The log has an [identity](EventLog::identity), random, for life. Another identity is another log (ARCHITECTURE L7).
 //! * Nothing expires; when the log is full, appends are refused as [`AppendError::Unavailable`].
 
 pub mod sqlite;
@@ -106,7 +106,7 @@ pub enum AppendError {
     /// again after a short wait.
     #[error("an append to this subject is in process")]
     InProcess,
-    /// Not known: it may have been stored, or be stored yet. Look at the end (PROTOCOL L4).
+    /// Not known: it may have been stored, or be stored yet. Look at the end (ARCHITECTURE L4).
     #[error(transparent)]
     Unavailable(#[from] LogUnavailable),
 }

@@ -1,5 +1,5 @@
 //! Background tasks and how they end: all of them when the process is told to stop, and the process when one of them
-//! dies (DESIGN §8).
+//! dies (ARCHITECTURE, Lifecycle).
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;

@@ -84,7 +84,7 @@ pub struct Replayed<'a> {
     pub skipped: Option<(Lane, Chain)>,
     /// What to apply now.
     pub deliveries: &'a [Delivery],
-    /// Where the rest begins; `None`: level with the checkpoint, unpark in the same step (PROTOCOL J3).
+    /// Where the rest begins; `None`: level with the checkpoint, unpark in the same step (ARCHITECTURE J3).
     pub rest: Option<Position>,
 }
 
@@ -97,7 +97,7 @@ pub enum ApplyError {
     /// The store refuses the data (SQLSTATE classes 22 and 23, or the like): trying again cannot help.
     #[error("{0}")]
     Refused(String),
-    /// The log is not the one that was read before (PROTOCOL L7).
+    /// The log is not the one that was read before (ARCHITECTURE L7).
     #[error(transparent)]
     Broken(#[from] Broken),
     /// The store is away.

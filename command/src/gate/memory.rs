@@ -50,7 +50,7 @@ impl MemoryGate {
         self.campaigns.read().unwrap_or_else(PoisonError::into_inner).get(campaign.as_str()).cloned()
     }
 
-    /// Runs `step` on the campaign's memory as one atomic step, if the guard lets it (PROTOCOL G2).
+    /// Runs `step` on the campaign's memory as one atomic step, if the guard lets it (ARCHITECTURE G2).
     fn guarded<T>(
         &self,
         campaign: &CampaignId,
@@ -58,12 +58,12 @@ impl MemoryGate {
         step: impl FnOnce(&mut Memory, Millis) -> (Vec<Entry>, T),
     ) -> Result<Reply<T>, GateError> {
         let slot = self.slot(campaign).ok_or(GateError::Forgot)?;
-        // A poisoned mutex means that a step panicked half-way: such a memory is worth nothing (PROTOCOL G9).
+        // A poisoned mutex means that a step panicked half-way: such a memory is worth nothing (ARCHITECTURE G9).
         let mut memory = slot.lock().map_err(|_| GateError::Forgot)?;
         if memory.epoch != call.epoch || *memory.incarnation != *self.own() {
             return Err(GateError::Forgot);
         }
-        // Gate time, not the clock: a log that ran ahead would stamp coupons with a time that is not (PROTOCOL G8).
+        // Gate time, not the clock: a log that ran ahead would stamp coupons with a time that is not (ARCHITECTURE G8).
         let now = memory.book.gate_time(self.clock.now());
         let apart_ms = now.since(call.now).max(call.now.since(now));
         if apart_ms > MAX_SKEW_MS {
@@ -262,7 +262,7 @@ mod tests {
 
     gate_contract!(open);
 
-    /// PROTOCOL G9: what a step left half done is worth nothing.
+    /// ARCHITECTURE G9: what a step left half done is worth nothing.
     #[tokio::test]
     async fn a_panic_inside_it_means_that_it_forgot() {
         let Memories { gate, .. } = memories();

@@ -1,5 +1,5 @@
 //! From decided to logged: entries wait here in the order of their decisions, one append is in flight, and answers
-//! are held back until the log has everything they rest on (PROTOCOL L1-L5, A1, A2).
+//! are held back until the log has everything they rest on (ARCHITECTURE L1-L5, A1, A2).
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -17,13 +17,13 @@ use tokio::time::{Instant, sleep, timeout};
 use super::worker::place;
 use super::{NoAnswer, Shared};
 
-/// About how large a message may become; far below what any log allows (PROTOCOL L8).
+/// About how large a message may become; far below what any log allows (ARCHITECTURE L8).
 pub(super) const MESSAGE_BYTES: usize = 512 << 10;
 /// Decided and not logged: beyond this the worker decides nothing new.
 const PENDING_BYTES: usize = 4 << 20;
 /// An append that is not answered by then is in doubt; a read that is not, has failed.
 pub(super) const APPEND_DEADLINE: Duration = Duration::from_secs(3);
-/// An append that is still in process by then means that the log is away (PROTOCOL L5).
+/// An append that is still in process by then means that the log is away (ARCHITECTURE L5).
 const IN_PROCESS_DEADLINE: Duration = Duration::from_secs(1);
 const FIRST_LOOK_MS: u64 = 1;
 const LONGEST_LOOK_MS: u64 = 20;
@@ -62,7 +62,7 @@ pub(super) struct Appender {
     bytes: usize,
     waiting: VecDeque<Waiting>,
     in_flight: Option<JoinHandle<Appended>>,
-    /// An append in doubt: to be sent again with the same bytes, unless the end tells otherwise (PROTOCOL L4).
+    /// An append in doubt: to be sent again with the same bytes, unless the end tells otherwise (ARCHITECTURE L4).
     doubt: Option<Attempt>,
     look_at: Option<Instant>,
     patience_ms: u64,
@@ -163,7 +163,7 @@ impl Appender {
         }
         let Some(attempt) = self.doubt.take().or_else(|| self.draft()) else { return };
         let (shared, subject) = (self.shared.clone(), Subject::decisions(&self.shared.campaign));
-        // A task of its own: an append that was begun goes on, whatever happens to the lane (PROTOCOL G9).
+        // A task of its own: an append that was begun goes on, whatever happens to the lane (ARCHITECTURE G9).
         self.in_flight = Some(tokio::spawn(async move {
             let started = Instant::now();
             let outcome = append(&*shared.parts.log, &subject, attempt.expected, &attempt.bytes).await;
@@ -206,7 +206,7 @@ impl Appender {
                     self.look().await;
                 }
                 // It is not at the end, and may come yet: until that is settled the log counts as away, for it can
-                // be full and readable (PROTOCOL L4, L5).
+                // be full and readable (ARCHITECTURE L4, L5).
                 if self.doubt.is_some() && self.look_at.is_none() {
                     self.away(&error.to_string());
                 }
@@ -237,7 +237,7 @@ impl Appender {
         }
     }
 
-    /// Takes over what the log says (PROTOCOL L3); false when it says less than it had acknowledged (L7).
+    /// Takes over what the log says (ARCHITECTURE L3); false when it says less than it had acknowledged (L7).
     pub(super) fn adopt(&mut self, end: Chain) -> bool {
         let known = self.end;
         let less = end.sequence < known.sequence || end.epoch < known.epoch || end.last < known.last;
@@ -347,7 +347,7 @@ impl Appender {
         self.stop(reason);
     }
 
-    /// The log is not the one that acknowledged (PROTOCOL L7): nothing is decided until it is again.
+    /// The log is not the one that acknowledged (ARCHITECTURE L7): nothing is decided until it is again.
     fn forgot(&mut self, reason: &str) {
         let reason = format!("the log forgot: {reason}");
         if self.shared.status.away().as_ref() != Some(&reason) {
@@ -364,7 +364,7 @@ impl Appender {
     }
 }
 
-/// One attempt; sent again while the log says that one is in process (PROTOCOL L5).
+/// One attempt; sent again while the log says that one is in process (ARCHITECTURE L5).
 pub(crate) async fn append(
     log: &dyn EventLog,
     subject: &Subject,

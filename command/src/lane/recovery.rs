@@ -1,5 +1,5 @@
 //! What happens when the gate refuses the epoch: find out from the log who is right, and if the gate has forgotten,
-//! fence it and load it anew (PROTOCOL G3-G5). The log alone is enough; no database takes part.
+//! fence it and load it anew (ARCHITECTURE G3-G5). The log alone is enough; no database takes part.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ impl Worker {
             if end.epoch != refused {
                 return Ok(());
             }
-            // Only a gate that refuses the epoch of the log's end has forgotten (PROTOCOL G3).
+            // Only a gate that refuses the epoch of the log's end has forgotten (ARCHITECTURE G3).
             match self.outbox(0).await {
                 Ok(_) => return Ok(()),
                 Err(GateError::Forgot) => {}
@@ -65,12 +65,12 @@ impl Worker {
         }
     }
 
-    /// Fence first, fold after (PROTOCOL G4): what the log holds at the fence is all that the new epoch knows. With
+    /// Fence first, fold after (ARCHITECTURE G4): what the log holds at the fence is all that the new epoch knows. With
     /// `refused`, only behind that epoch: somebody else may have rebuilt while this instance came to it (G3).
     pub(super) async fn rebuild(&mut self, refused: Option<u64>) -> Result<(), NoAnswer> {
         self.calm_down().await;
         let started = Instant::now();
-        // Nothing is built on a log that forgot (PROTOCOL L7).
+        // Nothing is built on a log that forgot (ARCHITECTURE L7).
         if self.appender.look().await.is_none() {
             return Err(self.unavailable());
         }
@@ -144,7 +144,7 @@ impl Worker {
                 }
                 Err(refusal) => refusal,
             };
-            // The end tells whose it is, also when there was no answer (PROTOCOL L4).
+            // The end tells whose it is, also when there was no answer (ARCHITECTURE L4).
             let Some(message) = self.appender.look().await else { return Err(self.unavailable()) };
             let found = self.appender.end();
             if message.nonce == nonce {

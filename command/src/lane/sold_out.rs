@@ -1,4 +1,4 @@
-//! Refusing strangers of a sold-out campaign without troubling the gate's decision (PROTOCOL A3): the holders are
+//! Refusing strangers of a sold-out campaign without troubling the gate's decision (ARCHITECTURE A3): the holders are
 //! remembered as hashes, and one read of the gate that began after the request came confirms that nothing has changed.
 
 use std::collections::HashSet;

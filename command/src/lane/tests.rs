@@ -1,5 +1,5 @@
 //! The lane against what breaks it: answers that come too early, appends in doubt, a gate that forgets at every step,
-//! two instances at once, queues that are full. Each test is named for the promise it holds (DESIGN §1, PROTOCOL).
+//! two instances at once, queues that are full. Each test is named for the promise that it holds.
 
 mod answers;
 mod chaos;

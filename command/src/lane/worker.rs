@@ -170,7 +170,7 @@ impl Worker {
     }
 
     /// Starts the next append, if there is something to append or to wait for. What stands before an answer may have
-    /// been decided by another instance: then it comes from the gate (PROTOCOL A2).
+    /// been decided by another instance: then it comes from the gate (ARCHITECTURE A2).
     async fn append(&mut self) {
         if self.appender.needs_others() {
             let end = self.appender.end();

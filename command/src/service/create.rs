@@ -64,7 +64,7 @@ impl Service {
         Ok(self.campaign(&campaign).await?)
     }
 
-    /// Appends the campaign's first message; in doubt, the first message tells whose it is (PROTOCOL L4).
+    /// Appends the campaign's first message; in doubt, the first message tells whose it is (ARCHITECTURE L4).
     async fn append_first(&self, campaign: &CampaignId, message: &Message) -> Result<u64, NotCreated> {
         let (log, subject) = (Arc::clone(&self.lanes.parts().log), Subject::decisions(campaign));
         let (bytes, nonce) = (message.encode(), message.nonce.clone());

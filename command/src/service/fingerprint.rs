@@ -1,5 +1,5 @@
 //! The rows of gate and log, summed up, so that anybody can check that they agree with the ledger and the read model
-//! (P9, PROTOCOL J4).
+//! (P9, ARCHITECTURE J4).
 
 use firstcome_shared::domain::CampaignId;
 use firstcome_shared::event::Message;

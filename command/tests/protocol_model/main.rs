@@ -1,4 +1,4 @@
-//! The protocol between gate and log (PROTOCOL.md), explored state by state: two instances, two or three people, one
+//! The protocol between gate and log (ARCHITECTURE.md), explored state by state: two instances, two or three people, one
 //! campaign, and every order in which their steps and the faults can fall. With all rules the promises hold in every
 //! reachable state; with any one rule taken out the checker finds the hole that it closes, so the model is known to be
 //! able to see it. Every step is atomic where the product's is (a script, an append, a read of the end), and time is

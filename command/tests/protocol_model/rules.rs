@@ -1,4 +1,4 @@
-//! The rules of PROTOCOL.md that the model can do without, one at a time: a rule that closes no hole would be noise,
+//! The rules of ARCHITECTURE.md that the model can do without, one at a time: a rule that closes no hole would be noise,
 //! and a model that finds no hole without it would prove nothing with it.
 
 /// What an instance or the gate does wrong without the rule stands at the guard that asks for it.

@@ -1,4 +1,4 @@
-//! The nouns of PROTOCOL.md as small values: the log, what an instance believes, who waits for what. They exist
+//! The nouns of ARCHITECTURE.md as small values: the log, what an instance believes, who waits for what. They exist
 //! apart from the steps so that one page shows everything that the checker compares, and nothing that it need not.
 
 use crate::gate::Gate;

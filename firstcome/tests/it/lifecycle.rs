@@ -152,6 +152,12 @@ async fn probes_metrics_and_documents_are_there() {
 
     // Measured every second.
     let gauges = [
+        "firstcome_stock{campaign=\"seen\"}",
+        "firstcome_issued{campaign=\"seen\"}",
+        "firstcome_outbox_depth{campaign=\"seen\"}",
+        "firstcome_log_position{partition=\"0\"}",
+        "firstcome_lag_events{projection=\"ledger\"",
+        "firstcome_dependency_up{dependency=\"gate\"",
         "firstcome_consumer_position{projection=\"read_model\"",
         "firstcome_lag_events{projection=\"read_model\"",
         "firstcome_lag_seconds{projection=\"read_model\"",

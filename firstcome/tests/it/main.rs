@@ -4,6 +4,7 @@
 // Helpers beside the tests may unwrap like the tests themselves.
 #![allow(clippy::unwrap_used)]
 
+mod away;
 mod big;
 mod cli;
 mod console;

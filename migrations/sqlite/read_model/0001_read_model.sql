@@ -1,4 +1,4 @@
--- How far each partition of the log was read, and who may read on (PROTOCOL J1).
+-- How far each partition of the log was read, and who may read on (ARCHITECTURE J1).
 CREATE TABLE checkpoint (
     partition INTEGER PRIMARY KEY,
     log       TEXT,                 -- identity of the log; NULL: nothing was read yet
@@ -51,7 +51,7 @@ CREATE TABLE bucket (
     PRIMARY KEY (campaign, at)
 ) STRICT, WITHOUT ROWID;
 
--- Campaigns that wait because of one message (PROTOCOL J3).
+-- Campaigns that wait because of one message (ARCHITECTURE J3).
 CREATE TABLE parked (
     campaign  TEXT    NOT NULL PRIMARY KEY,
     partition INTEGER NOT NULL,

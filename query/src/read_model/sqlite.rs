@@ -1,5 +1,5 @@
 //! The read model as one SQLite file, for the single process. One transaction a batch, with one statement a kind of
-//! document, and the checkpoint in it (PROTOCOL J1).
+//! document, and the checkpoint in it (ARCHITECTURE J1).
 //!
 //! One process owns the file, so the lease needs no time: whoever claims gets a newer token, and the one before is
 //! refused from then on.

@@ -71,9 +71,9 @@ pub struct Book {
     pub holders: HashMap<UserId, Holdings, FixedState>,
     /// Number of the last decision.
     pub decision: u64,
-    /// Rises with stock and flags: what a sold-out cache is confirmed by (PROTOCOL A3).
+    /// Rises with stock and flags: what a sold-out cache is confirmed by (ARCHITECTURE A3).
     pub version: u64,
-    /// The last time used: gate time never goes back (PROTOCOL G8).
+    /// The last time used: gate time never goes back (ARCHITECTURE G8).
     pub last_time: Millis,
 }
 

@@ -15,7 +15,7 @@ pub const MAX_PER_USER: u32 = 100;
 /// One opening, half-open: `opens_at <= t < closes_at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// Lasting number within the campaign, from 1: a change of times never changes it (PROTOCOL G8).
+    /// Lasting number within the campaign, from 1: a change of times never changes it (ARCHITECTURE G8).
     pub id: u32,
     /// First millisecond.
     pub opens_at: Millis,

@@ -19,7 +19,7 @@ use crate::sqlite;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite/log");
 
-/// A log in a file. A dropped append may still be stored (PROTOCOL G9).
+/// A log in a file. A dropped append may still be stored (ARCHITECTURE G9).
 #[derive(Debug)]
 pub struct SqliteLog {
     identity: String,

@@ -58,7 +58,7 @@ impl Progress {
         self.forgot.store(all.iter().any(|notes| notes.forgot), Ordering::Release);
     }
 
-    /// The log is not the one that was read before (PROTOCOL L7), and why that is known: nothing may be issued.
+    /// The log is not the one that was read before (ARCHITECTURE L7), and why that is known: nothing may be issued.
     pub fn forgot(&self) -> Option<String> {
         // Asked for by every request: the lock only when the answer is yes.
         if !self.forgot.load(Ordering::Acquire) {

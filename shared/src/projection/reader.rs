@@ -23,8 +23,8 @@ const LEASE_MS: i64 = 10_000;
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
 const FIRST_BACK_OFF_MS: u64 = 20;
 const LONGEST_BACK_OFF_MS: u64 = 5_000;
-const LONGEST_REST: Duration = Duration::from_millis(250);
-const BATCH: Budget = Budget { messages: 1_024, bytes: 8 << 20 };
+const LONGEST_REST: Duration = Duration::from_secs(1);
+const BATCH: Budget = Budget { messages: 4_096, bytes: 8 << 20 };
 /// How much of a message's bytes a dead letter shows.
 const SHOWN: usize = 4_096;
 
@@ -51,7 +51,7 @@ pub enum ReaderStopped {
     /// The log is away: try again.
     #[error(transparent)]
     Log(#[from] LogUnavailable),
-    /// The log is not the one that was read before (PROTOCOL L7): only an operator can help.
+    /// The log is not the one that was read before (ARCHITECTURE L7): only an operator can help.
     #[error("{0}")]
     Forgot(String),
 }

@@ -1,4 +1,4 @@
-//! The guard before every call: epoch, memory, clocks, loading (PROTOCOL G1, G2, G5, G8, A3).
+//! The guard before every call: epoch, memory, clocks, loading (ARCHITECTURE G1, G2, G5, G8, A3).
 
 use firstcome_shared::domain::{Command, Patch, UserId, Verdict};
 

@@ -1,5 +1,5 @@
 //! Histories drawn at random from a seed run through the gate and through the domain's own rules, and must agree at
-//! every step: the pure function is the model of every gate (DESIGN §6).
+//! every step: the pure function is the model of every gate.
 
 use firstcome_shared::clock::Millis;
 use firstcome_shared::domain::{Book, Command, Definition, Patch, WindowPatch};

@@ -1,4 +1,4 @@
-//! The outbox: in the same step as the decision, numbered, and kept until a call says that it is logged (PROTOCOL G7).
+//! The outbox: in the same step as the decision, numbered, and kept until a call says that it is logged (ARCHITECTURE G7).
 
 use firstcome_shared::domain::Command;
 

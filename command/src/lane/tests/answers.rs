@@ -1,4 +1,4 @@
-//! Nobody is told anything before everything decided before it is logged (PROTOCOL A1, A2).
+//! Nobody is told anything before everything decided before it is logged (ARCHITECTURE A1, A2).
 
 use std::sync::Arc;
 

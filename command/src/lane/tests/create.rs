@@ -1,4 +1,4 @@
-//! Creating a campaign: the log decides who was first, also when it does not say so at once (PROTOCOL L4).
+//! Creating a campaign: the log decides who was first, also when it does not say so at once (ARCHITECTURE L4).
 
 use firstcome_shared::event::Event;
 

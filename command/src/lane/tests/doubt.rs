@@ -1,5 +1,5 @@
 //! Appends that get no answer, or the wrong one, and a log that is away: nothing lost, nothing twice, nothing decided
-//! in the dark, and whoever waits is told soon (P5, PROTOCOL L1, L4, L5).
+//! in the dark, and whoever waits is told soon (P5, ARCHITECTURE L1, L4, L5).
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
 //! A log that is no longer what was acknowledged: nothing is issued, for one clear reason, until it is restored
-//! (PROTOCOL L7).
+//! (ARCHITECTURE L7).
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 

@@ -1,5 +1,5 @@
 //! The queue before the gate: busy is not sold out, who hung up has lost nothing, and a lane that closes answers
-//! everybody first (P8, DESIGN §8).
+//! everybody first (P8, ARCHITECTURE, Lifecycle).
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! A gate that forgets, at every step of being rebuilt: the log alone brings it back, once, whoever notices
-//! (P4, P5, PROTOCOL G3-G5).
+//! (P4, P5, ARCHITECTURE G3-G5).
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! Strangers of a sold-out campaign are refused without a decision of the gate, and never anybody who could have had
-//! a coupon (PROTOCOL A3).
+//! a coupon (ARCHITECTURE A3).
 
 use std::sync::Arc;
 

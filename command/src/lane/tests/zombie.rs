@@ -1,5 +1,5 @@
-//! Entries of a lost memory of the gate that come late: they are told to nobody and never reach the log (DESIGN §11,
-//! PROTOCOL L2, L3).
+//! Entries of a lost memory of the gate that come late: they are told to nobody and never reach the log
+//! (ARCHITECTURE L2, L3).
 
 use firstcome_shared::domain::Verdict;
 

@@ -34,7 +34,7 @@ impl Answer {
         if self.text.is_empty() { Value::Null } else { self.json() }
     }
 
-    /// A problem document, as RFC 9457 and DESIGN §5 have it; returns it.
+    /// A problem document, as RFC 9457 has it; returns it.
     pub fn problem(&self, status: u16, code: &str) -> Value {
         let media_type = self.headers.get("content-type").and_then(|value| value.to_str().ok());
         assert_eq!(media_type, Some("application/problem+json"), "{self:?}");

@@ -1,5 +1,5 @@
 //! Parked campaigns: a row each. Parking moves the checkpoint and unparking applies what waited, in one transaction
-//! each (PROTOCOL J3).
+//! each (ARCHITECTURE J3).
 
 use firstcome_shared::clock::Millis;
 use firstcome_shared::domain::CampaignId;

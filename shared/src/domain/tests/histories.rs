@@ -102,7 +102,7 @@ impl Model {
         self.coupons.iter().filter(|(_, held)| held.window == window).count() as u64
     }
 
-    /// What must be answered, in words of DESIGN §4.
+    /// What must be answered, in plain words.
     fn expected(&self, definition: &Definition, flags: Flags, ask: &Ask) -> Verdict {
         let windows = &definition.windows;
         let open = windows.iter().find(|window| window.opens_at <= self.now && self.now < window.closes_at);

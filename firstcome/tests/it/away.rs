@@ -1,0 +1,39 @@
+//! Lag is only lag (P7): while ledger and read model cannot be written, issuing goes on, also through a loss of the
+//! gate's memory; when they can be again, they catch up by themselves.
+
+use std::path::Path;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use crate::rig::{Folder, Server, ask_all, assert_exact, assert_level, coupons, fingerprint, people};
+
+/// Holds the file's one write lock, as a database does that hangs.
+async fn hold(file: &Path) -> SqliteConnection {
+    let mut held = SqliteConnectOptions::new().filename(file).connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut held).await.unwrap();
+    held
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn issuing_goes_on_without_ledger_and_read_model_and_they_catch_up() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    let api = &server.api;
+    api.create("summer", 300).await;
+    let mut told = ask_all(api, "summer", &people("before", 50)).await;
+    assert_level(api, "summer").await;
+
+    let (ledger, read_model) = (hold(&folder.file("ledger.db")).await, hold(&folder.file("read.db")).await);
+    told.extend(ask_all(api, "summer", &people("away", 100)).await);
+    api.act("/v1/campaigns/summer/rebuild").await.with(200);
+    told.extend(ask_all(api, "summer", &people("rebuilt", 100)).await);
+    assert_eq!(coupons(&told).len(), 250, "everybody got one, with both databases away");
+    assert_eq!(fingerprint(api, "summer", "ledger").await["count"], 50, "the ledger is away");
+    assert_eq!(api.get("/readyz").await.status, 200, "what can issue is ready");
+
+    ledger.close().await.unwrap();
+    read_model.close().await.unwrap();
+    assert_level(api, "summer").await;
+    assert_exact(&server, "summer", 250, &coupons(&told)).await;
+}
