@@ -6,7 +6,9 @@ use std::path::Path;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use crate::rig::{Folder, Server, ask_all, assert_exact, assert_level, coupons, fingerprint, people};
+use crate::rig::{
+    Folder, Server, ask_all, assert_exact, assert_level, coupons, eventually, fingerprint, people,
+};
 
 /// Holds the file's one write lock, as a database does that hangs.
 async fn hold(file: &Path) -> SqliteConnection {
@@ -25,7 +27,16 @@ async fn issuing_goes_on_without_ledger_and_read_model_and_they_catch_up() {
     assert_level(api, "summer").await;
 
     let (ledger, read_model) = (hold(&folder.file("ledger.db")).await, hold(&folder.file("read.db")).await);
-    told.extend(ask_all(api, "summer", &people("away", 100)).await);
+    told.extend(ask_all(api, "summer", &people("away", 50)).await);
+    // Until it is known: what nobody has noticed stops nobody.
+    for (path, view) in [("/v1/pipeline", "/ledger/stalled"), ("/v1/history/lag", "/stalled")] {
+        eventually("the store is known to be away", async || {
+            let answer = api.get(path).await.with(200);
+            answer.pointer(view).is_some_and(|why| !why.is_null()).then_some(())
+        })
+        .await;
+    }
+    told.extend(ask_all(api, "summer", &people("known", 50)).await);
     api.act("/v1/campaigns/summer/rebuild").await.with(200);
     told.extend(ask_all(api, "summer", &people("rebuilt", 100)).await);
     assert_eq!(coupons(&told).len(), 250, "everybody got one, with both databases away");

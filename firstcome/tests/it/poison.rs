@@ -191,4 +191,17 @@ async fn a_message_nobody_can_read_stops_its_own_campaign_and_no_other() {
     assert_eq!(server.api.ask("garbled", "p-1").await, Told::Again("unavailable".to_owned()));
     assert_eq!(server.api.ask("garbled", "new").await, Told::Again("unavailable".to_owned()));
     server.api.ask("healthy", "r").await.issued();
+    // And whoever has to mend it still sees all campaigns.
+    let list = server.api.get("/v1/campaigns").await.with(200);
+    let states: Vec<_> = list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|campaign| (&campaign["id"], &campaign["state"]))
+        .collect();
+    assert_eq!(
+        states,
+        [(&"garbled".into(), &"unavailable".into()), (&"healthy".into(), &"open".into())],
+        "{list}"
+    );
 }
