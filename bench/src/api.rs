@@ -1,5 +1,6 @@
 //! The API as the bench uses it beside the load: create a campaign, look at the pipeline, take fingerprints. Unlike the
-//! load it is patient: what is safe to repeat is repeated until a deadline, on every server in turn.
+//! load it is patient: what is safe to repeat is repeated until a deadline, on every server in turn. In a cluster each
+//! side has its own paths; which server is of which side is found out by asking.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -131,10 +132,15 @@ impl Api {
         body: Option<Vec<u8>>,
     ) -> Result<T, BenchError> {
         let began = Instant::now();
-        let mut turn = 0;
+        let (mut turn, mut strangers) = (0, 0);
         loop {
             let answer = self.once(&method, path, query, body.clone(), turn).await;
             turn += 1;
+            // A server of the other side: the next one may be of this.
+            strangers = if answer.as_ref().is_ok_and(has_no_such_path) { strangers + 1 } else { 0 };
+            if (1..self.target.servers()).contains(&strangers) {
+                continue;
+            }
             let again = match &answer {
                 Ok((status, _)) => matches!(
                     *status,
@@ -176,6 +182,18 @@ impl Api {
         }
     }
 
+    /// Those of the servers that issue coupons: load goes to them. One that does not answer now is taken for one.
+    pub(crate) async fn issuers(&self) -> Result<Target, BenchError> {
+        let mut issuing = Vec::new();
+        for turn in 0..self.target.servers() {
+            let answer = self.once(&Method::GET, "/v1/pipeline", &[], None, turn).await;
+            issuing.push(!answer.as_ref().is_ok_and(has_no_such_path));
+        }
+        self.target.only(&issuing).ok_or_else(|| {
+            BenchError::Usage("none of the servers issues coupons: name one of the write side".to_owned())
+        })
+    }
+
     async fn once(
         &self,
         method: &Method,
@@ -195,6 +213,12 @@ impl Api {
         let response = request.send().await?;
         Ok((response.status(), response.bytes().await?.to_vec()))
     }
+}
+
+/// Whether the server is of the other side, which has no such path.
+fn has_no_such_path((status, body): &(StatusCode, Vec<u8>)) -> bool {
+    *status == StatusCode::NOT_FOUND
+        && serde_json::from_slice::<Problem>(body).is_ok_and(|problem| problem.code == Code::NotFound)
 }
 
 /// A store's name in URLs and reports.

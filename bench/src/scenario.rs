@@ -37,7 +37,7 @@ pub enum Scenario {
 /// The arguments of `firstcome bench`.
 #[derive(Args, Clone, Debug)]
 pub struct BenchArgs {
-    /// Servers under load, separated by commas; connections are spread over them
+    /// Servers under load, separated by commas; connections are spread over them. In a cluster those of both sides
     #[arg(long, env = config::SERVER, value_delimiter = ',', default_value = "http://127.0.0.1:8080")]
     pub server: Vec<String>,
     /// Key of an operator: every run creates campaigns of its own
@@ -65,6 +65,9 @@ pub struct BenchArgs {
     /// Paired runs of `ratio`; the median is reported
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub runs: u16,
+    /// Campaigns that `ratio` issues from at once
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub campaigns: u16,
     /// What the names of the campaigns begin with
     #[arg(long, default_value = "bench")]
     pub campaign: String,
@@ -75,7 +78,7 @@ pub struct BenchArgs {
 
 /// Runs a scenario. The report's `ok()` is false when a promise is broken; an error means that nothing could be shown.
 pub async fn run(args: BenchArgs) -> Result<Report, BenchError> {
-    let bench = Bench::new(args)?;
+    let bench = Bench::new(args).await?;
     match bench.args.scenario {
         Scenario::Rush => bench.rush().await.map(Report::Rush),
         Scenario::Duplicate => bench.duplicate().await.map(Report::Duplicate),
@@ -86,17 +89,19 @@ pub async fn run(args: BenchArgs) -> Result<Report, BenchError> {
 
 struct Bench {
     args: BenchArgs,
+    /// The servers that issue.
     target: Target,
+    /// All of them.
     api: Api,
 }
 
 impl Bench {
-    fn new(args: BenchArgs) -> Result<Self, BenchError> {
+    async fn new(args: BenchArgs) -> Result<Self, BenchError> {
         if args.rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
             return Err(BenchError::Usage("--rate must be above 0".to_owned()));
         }
-        let target = Target::new(&args.server, args.api_key.as_deref())?;
-        let api = Api::new(&target)?;
+        let api = Api::new(&Target::new(&args.server, args.api_key.as_deref())?)?;
+        let target = api.issuers().await?;
         Ok(Self { args, target, api })
     }
 

@@ -57,6 +57,13 @@ impl Target {
         &self.servers[turn % self.servers.len()]
     }
 
+    /// Those of the servers for which `keep` says so; `None` if there are none.
+    pub(crate) fn only(&self, keep: &[bool]) -> Option<Self> {
+        let kept = self.servers.iter().zip(keep).filter(|(_, keep)| **keep).map(|(server, _)| server.clone());
+        let servers: Vec<_> = kept.collect();
+        (!servers.is_empty()).then(|| Self { servers, bearer: self.bearer.clone() })
+    }
+
     pub(crate) fn bearer(&self) -> Option<&HeaderValue> {
         self.bearer.as_ref()
     }

@@ -27,7 +27,7 @@ pub(crate) const NAMED_AT_MOST: usize = 1_000;
 /// The arguments of `firstcome verify`.
 #[derive(Args, Clone, Debug)]
 pub struct VerifyArgs {
-    /// Servers to ask, separated by commas; several are instances of one system
+    /// Servers to ask, separated by commas: instances of one system, in a cluster of both sides
     #[arg(long, env = config::SERVER, value_delimiter = ',', default_value = "http://127.0.0.1:8080")]
     pub server: Vec<String>,
     /// Key of any role: checksums of the codes as they are show whether stores are equal. Of rows that differ a reader

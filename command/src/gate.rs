@@ -17,6 +17,8 @@
 //! in the outbox by whoever comes next.
 
 pub mod memory;
+#[cfg(feature = "cluster")]
+pub mod redis;
 
 #[cfg(test)]
 mod contract;

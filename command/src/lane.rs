@@ -16,6 +16,7 @@ use std::time::Instant;
 use firstcome_shared::chain::Chain;
 use firstcome_shared::clock::Clock;
 use firstcome_shared::domain::{Ask, CampaignId, CodeSecret, Command, Held, Refused, Terms, Verdict};
+use firstcome_shared::event::Actor;
 use firstcome_shared::event_log::{EventLog, Subject, position};
 use firstcome_shared::lifecycle::Lifecycle;
 use firstcome_shared::position::Position;
@@ -92,6 +93,7 @@ enum Order {
     Command {
         command: Command,
         actor: String,
+        request: Option<String>,
         answer: oneshot::Sender<Result<Logged<Result<(), Refused>>, NoAnswer>>,
     },
     /// The gate refused this epoch: find out why and mend it.
@@ -179,13 +181,15 @@ impl Lane {
     }
 
     /// Has a command decided in the gate, and waits until the log holds it.
-    pub async fn command(
+    pub async fn command<'a>(
         &self,
         command: Command,
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
     ) -> Result<Logged<Result<(), Refused>>, NoAnswer> {
         let (answer, answered) = oneshot::channel();
-        let order = Order::Command { command, actor: actor.to_owned(), answer };
+        let Actor { name, request } = actor.into();
+        let (actor, request) = (name.to_owned(), request.map(str::to_owned));
+        let order = Order::Command { command, actor, request, answer };
         self.orders.send(order).await.map_err(|_| stopping())?;
         answered.await.unwrap_or_else(|_| Err(stopping()))
     }
@@ -231,6 +235,11 @@ impl Lane {
     /// People in the queue.
     pub fn queued(&self) -> usize {
         self.asks.max_capacity() - self.asks.capacity()
+    }
+
+    /// Whether its metrics are shown.
+    pub(crate) fn show(&self, shown: bool) {
+        self.metrics.show(shown);
     }
 
     /// The coupon's code.

@@ -30,14 +30,19 @@ impl Lanes {
 
     /// The lane of a campaign; opened behind the campaign's end in the log when it is new here.
     pub async fn get(&self, campaign: &CampaignId) -> Result<Arc<Lane>, NoAnswer> {
-        if let Some(lane) = self.open.read().unwrap_or_else(PoisonError::into_inner).get(campaign.as_str()) {
-            return Ok(Arc::clone(lane));
+        if let Some(lane) = self.known(campaign) {
+            return Ok(lane);
         }
         let end = self.parts.log.end(&Subject::decisions(campaign)).await;
         let end = end.map_err(|error| NoAnswer::Unavailable(error.to_string()))?.ok_or(NoAnswer::NotFound)?;
         let message =
             Message::decode(&end.payload).map_err(|error| NoAnswer::Unavailable(error.to_string()))?;
         Ok(self.open(campaign, Chain::at(end.position.sequence, &message)))
+    }
+
+    /// The lane of a campaign, if it is open.
+    pub fn known(&self, campaign: &CampaignId) -> Option<Arc<Lane>> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).get(campaign.as_str()).map(Arc::clone)
     }
 
     /// The lane of a campaign whose end is known.

@@ -13,6 +13,10 @@
 //! * Every event with an actor is in the audit, and every fence, whose actor is [`SYSTEM_ACTOR`].
 
 mod batch;
+mod pace;
+#[cfg(feature = "cluster")]
+pub mod postgres;
+mod sql;
 pub mod sqlite;
 
 #[cfg(test)]
@@ -39,6 +43,15 @@ pub const SYSTEM_ACTOR: &str = "firstcome";
 pub trait Ledger: Projection + fmt::Debug {
     /// Names the adapter: `sqlite`, `postgres`.
     fn kind(&self) -> &'static str;
+
+    /// Sets how many coupons a second this instance writes at most, from now on; 0: no limit.
+    ///
+    /// The reader keeps to it ([`Projection::allowance`]): it waits between batches, never within one, so what was read
+    /// in one piece is written at once and waited for afterwards.
+    fn set_rate(&self, coupons_per_second: u64);
+
+    /// What [`set_rate`](Self::set_rate) has set; 0 at first.
+    fn rate(&self) -> u64;
 
     /// Who did what, newest first, of one campaign or of all: at most `limit` entries that are older than `after`.
     ///

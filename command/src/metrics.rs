@@ -1,20 +1,23 @@
-//! The write side's hot metrics, as handles that were looked up once.
+//! The write side's hot metrics, as handles that were looked up once. Those of a campaign are shown while it is active:
+//! `service/measure.rs` says when.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use firstcome_shared::domain::{CampaignId, Verdict};
 use firstcome_shared::telemetry::{
     GATE_REBUILD_SECONDS, GATE_REBUILDS_TOTAL, ISSUE_ANSWER_SECONDS, ISSUE_APPEND_SECONDS, ISSUE_BATCH_SIZE,
-    ISSUE_DECIDE_SECONDS, ISSUE_REQUESTS_TOTAL, REFUSED_APPENDS_TOTAL,
+    ISSUE_DECIDE_SECONDS, ISSUE_REQUESTS_TOTAL, REFUSED_APPENDS_TOTAL, Scope,
 };
 use firstcome_shared::wire::Code;
-use metrics::{Counter, Histogram, counter, histogram};
+use metrics::{Counter, Histogram, histogram};
 
 use crate::lane::{Answer, NoAnswer};
 
 /// What a lane counts. Made when it opens, after the recorder was installed.
 #[derive(Clone)]
 pub(crate) struct Metrics {
+    scope: Arc<Scope>,
     decide_seconds: Histogram,
     batch_size: Histogram,
     append_seconds: Histogram,
@@ -29,8 +32,8 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn new(campaign: &CampaignId) -> Self {
-        let campaign = campaign.to_string();
-        let outcome = |outcome: &'static str| counter!(ISSUE_REQUESTS_TOTAL, "campaign" => campaign.clone(), "outcome" => outcome);
+        let scope = Scope::campaign(campaign);
+        let outcome = |outcome| scope.counter(ISSUE_REQUESTS_TOTAL, &[("outcome", outcome)]);
         let refused = [
             (Code::SoldOut, "sold_out"),
             (Code::NotOpen, "not_open"),
@@ -45,14 +48,20 @@ impl Metrics {
             decide_seconds: histogram!(ISSUE_DECIDE_SECONDS),
             batch_size: histogram!(ISSUE_BATCH_SIZE),
             append_seconds: histogram!(ISSUE_APPEND_SECONDS),
-            answer_seconds: histogram!(ISSUE_ANSWER_SECONDS),
-            refused_appends: counter!(REFUSED_APPENDS_TOTAL, "campaign" => campaign.clone()),
-            rebuilds: counter!(GATE_REBUILDS_TOTAL, "campaign" => campaign.clone()),
+            answer_seconds: scope.histogram(ISSUE_ANSWER_SECONDS),
+            refused_appends: scope.counter(REFUSED_APPENDS_TOTAL, &[]),
+            rebuilds: scope.counter(GATE_REBUILDS_TOTAL, &[]),
             rebuild_seconds: histogram!(GATE_REBUILD_SECONDS),
             issued: outcome("issued"),
             already_issued: outcome("already_issued"),
             refused: refused.map(|(code, name)| (code, outcome(name))),
+            scope,
         }
+    }
+
+    /// Whether the campaign's series are shown from now on.
+    pub(crate) fn show(&self, shown: bool) {
+        self.scope.show(shown);
     }
 
     pub(crate) fn waited(&self, took: Duration) {

@@ -7,12 +7,12 @@ mod measure;
 mod pipeline;
 mod view;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use firstcome_shared::clock::{Clock, random_hex};
 use firstcome_shared::dead_letters::log_act;
 use firstcome_shared::domain::{CampaignId, CodeSecret, Command, Refused};
-use firstcome_shared::event::{Event, Message};
+use firstcome_shared::event::{Actor, Event, Message};
 use firstcome_shared::event_log::{EventLog, LogUnavailable, Subject};
 use firstcome_shared::lifecycle::Lifecycle;
 use firstcome_shared::projection::{Progress, Projection, Reader};
@@ -52,6 +52,8 @@ pub struct Service {
     ledger: Arc<dyn Ledger>,
     progress: Arc<Progress>,
     fingerprints: Semaphore,
+    /// What the gate said when it was last probed and did not answer.
+    gate_away: Mutex<Option<String>>,
 }
 
 impl Service {
@@ -60,7 +62,16 @@ impl Service {
         let Adapters { gate, log, ledger, clock, secret } = adapters;
         let progress = Arc::new(Progress::new(ledger.name(), log.partitions()));
         let lanes = Lanes::new(Arc::new(Parts { gate, log, secret, clock, lifecycle, queue }));
-        Self { instance: random_hex::<4>(), lanes, ledger, progress, fingerprints: Semaphore::new(1) }
+        let (instance, fingerprints) = (random_hex::<4>(), Semaphore::new(1));
+        Self { instance, lanes, ledger, progress, fingerprints, gate_away: Mutex::default() }
+    }
+
+    fn gate_away(&self) -> Option<String> {
+        self.gate_away.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_gate_away(&self, reason: Option<String>) {
+        *self.gate_away.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
     /// The readers that keep the ledger level with the log, one a partition; somebody must run them.
@@ -107,7 +118,7 @@ impl Service {
         &self,
         campaign: &CampaignId,
         command: Command,
-        actor: &str,
+        actor: Actor<'_>,
     ) -> Result<Result<wire::Campaign, Refused>, NoAnswer> {
         let lane = self.lane(campaign).await?;
         let Logged { body, .. } = lane.command(command, actor).await?;
@@ -118,10 +129,14 @@ impl Service {
     }
 
     /// Fences the gate and loads the campaign anew from the log.
-    pub async fn rebuild(&self, campaign: &CampaignId, actor: &str) -> Result<wire::Campaign, NoAnswer> {
+    pub async fn rebuild(
+        &self,
+        campaign: &CampaignId,
+        actor: impl Into<Actor<'_>>,
+    ) -> Result<wire::Campaign, NoAnswer> {
         let lane = self.lane(campaign).await?;
         // Logged first: nobody acts unseen, also when the rebuild fails (P10).
-        log_act(self.log(), self.clock(), campaign, actor, "rebuild", "gate")
+        log_act(self.log(), self.clock(), campaign, actor.into(), "rebuild", "gate")
             .await
             .map_err(|error| NoAnswer::Unavailable(error.to_string()))?;
         lane.rebuild().await?;
@@ -130,29 +145,36 @@ impl Service {
 
     /// A campaign whose codes were made with another secret than this instance's: it must not serve it.
     pub async fn made_with_another_secret(&self) -> Result<Option<CampaignId>, LogUnavailable> {
-        const PAGE: u32 = 256;
-        let (log, key_id) = (self.log(), self.lanes.parts().secret.key_id());
-        let mut after: Option<CampaignId> = None;
-        loop {
-            let page = log.campaigns(after.as_ref().map(CampaignId::as_str), PAGE).await?;
-            for campaign in &page {
-                let Some(first) = log.first(&Subject::decisions(campaign)).await? else { continue };
-                let Ok(message) = Message::decode(&first.payload) else { continue };
-                let event = message.entries.first().map(|entry| &entry.event);
-                if matches!(event, Some(Event::CampaignCreated { definition, .. }) if definition.key_id != key_id)
-                {
-                    return Ok(Some(campaign.clone()));
-                }
-            }
-            match page.last() {
-                Some(last) => after = Some(last.clone()),
-                None => return Ok(None),
-            }
-        }
+        made_with_another_secret(self.log(), self.lanes.parts().secret.key_id()).await
     }
 
     /// Lets every lane finish what it has decided and end.
     pub fn close(&self) {
         self.lanes.close();
+    }
+}
+
+/// A campaign in the log whose codes were made with another secret than the one of that key id.
+pub async fn made_with_another_secret(
+    log: &dyn EventLog,
+    key_id: &str,
+) -> Result<Option<CampaignId>, LogUnavailable> {
+    const PAGE: u32 = 256;
+    let mut after: Option<CampaignId> = None;
+    loop {
+        let page = log.campaigns(after.as_ref().map(CampaignId::as_str), PAGE).await?;
+        for campaign in &page {
+            let Some(first) = log.first(&Subject::decisions(campaign)).await? else { continue };
+            let Ok(message) = Message::decode(&first.payload) else { continue };
+            let event = message.entries.first().map(|entry| &entry.event);
+            if matches!(event, Some(Event::CampaignCreated { definition, .. }) if definition.key_id != key_id)
+            {
+                return Ok(Some(campaign.clone()));
+            }
+        }
+        match page.last() {
+            Some(last) => after = Some(last.clone()),
+            None => return Ok(None),
+        }
     }
 }

@@ -36,7 +36,7 @@ pub async fn run(args: ConsoleArgs) -> Result<(), ConsoleError> {
 /// out; also when the future is dropped.
 pub async fn run_until(args: ConsoleArgs, stop: impl Future<Output = ()>) -> Result<(), ConsoleError> {
     let clock = SystemClock;
-    let http = Arc::new(Http::new(&args.servers, args.api_key.as_deref())?);
+    let http = Arc::new(Http::new(&args.servers, args.api_key.as_deref(), args.prometheus.as_deref())?);
     if args.once {
         let mut out = io::stdout();
         let work = once::print(http.as_ref(), &args, clock.now(), &mut out);
@@ -57,10 +57,13 @@ async fn interact(
     clock: &dyn Clock,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ConsoleError> {
-    let theme = Theme::new(ThemeName::choose(args.theme, std::env::var_os("NO_COLOR").as_deref()));
     let mut state = State::new(&args.servers, args.operator, args.campaign.as_deref());
     let (sender, mut fetched) = mpsc::channel(64);
     state.owner = args.owner;
+    state.theme = ThemeName::choose(args.theme, std::env::var_os("NO_COLOR").as_deref());
+    state.notify = !args.no_notify;
+    // Whoever starts it looks at it.
+    state.touched_at = Some(clock.now());
     let poller = Poller::start(api, sender);
     poller.follow(args.campaign);
     // Without a sender this one never changes.
@@ -76,7 +79,7 @@ async fn interact(
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stop = pin!(stop);
     loop {
-        terminal.draw(|buffer| draw(&state, &theme, clock.now(), buffer))?;
+        terminal.draw(|buffer| draw(&state, &Theme::new(state.theme), clock.now(), buffer))?;
         let message = tokio::select! {
             () = &mut stop => break,
             () = signals.any() => break,
@@ -87,7 +90,7 @@ async fn interact(
             },
             Some(message) = fetched.recv() => Some(message),
             Ok(()) = banner.changed() => Some(Message::Banner(banner.borrow_and_update().clone())),
-            _ = tick.tick() => None,
+            _ = tick.tick() => Some(Message::Tick),
         };
         let mut pending = message;
         while let Some(message) = pending.take() {
@@ -95,7 +98,10 @@ async fn interact(
                 match effect {
                     Effect::Quit => return Ok(()),
                     Effect::Follow(campaign) => poller.follow(campaign),
+                    Effect::Audit(part) => poller.follow_audit(part),
+                    Effect::Fetch(feed) => poller.fetch(feed),
                     Effect::Send(order) => poller.send(order),
+                    Effect::Notify(text) => terminal.notify(&text)?,
                 }
             }
             // Whatever else has come meanwhile goes into the same picture.
@@ -110,6 +116,8 @@ fn terminal_message(event: &Event) -> Option<Message> {
         Event::Key(key) if key.kind != KeyEventKind::Release => Some(Message::Key(key)),
         Event::Mouse(mouse) => Some(Message::Mouse(mouse)),
         Event::Resize(columns, rows) => Some(Message::Resized(columns, rows)),
+        Event::FocusGained => Some(Message::Focus(true)),
+        Event::FocusLost => Some(Message::Focus(false)),
         _ => None,
     }
 }

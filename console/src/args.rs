@@ -27,7 +27,7 @@ pub struct ConsoleArgs {
     #[arg(long, env = config::API_KEY, hide_env_values = true, value_name = "KEY")]
     pub api_key: Option<String>,
 
-    /// Allow actions: pause, resume, add stock, cancel; each asks first
+    /// Allow actions: pause, resume, add stock, admission, cancel, replay, discard; each asks first
     #[arg(long)]
     pub operator: bool,
 
@@ -42,6 +42,14 @@ pub struct ConsoleArgs {
     /// Colours; mono when absent and `NO_COLOR` is set
     #[arg(long, env = THEME_VARIABLE, value_enum, value_name = "THEME")]
     pub theme: Option<ThemeName>,
+
+    /// Prometheus whose alerts are shown too
+    #[arg(long, env = config::PROMETHEUS_URL, value_name = "URL")]
+    pub prometheus: Option<String>,
+
+    /// Never ring the bell and never send a desktop notification
+    #[arg(long)]
+    pub no_notify: bool,
 
     /// Start on this campaign
     #[arg(long, value_name = "ID", value_parser = campaign_id)]
@@ -68,6 +76,8 @@ impl ConsoleArgs {
             once: false,
             json: false,
             theme: None,
+            prometheus: None,
+            no_notify: false,
             campaign: None,
             banner: None,
             owner: false,
@@ -85,6 +95,8 @@ impl fmt::Debug for ConsoleArgs {
             .field("once", &self.once)
             .field("json", &self.json)
             .field("theme", &self.theme)
+            .field("prometheus", &self.prometheus)
+            .field("no_notify", &self.no_notify)
             .field("campaign", &self.campaign)
             .finish_non_exhaustive()
     }
@@ -104,6 +116,25 @@ pub enum ThemeName {
 }
 
 impl ThemeName {
+    /// All of them, in the order in which a key leads through them.
+    pub(crate) const ALL: [Self; 4] = [Self::Dark, Self::Light, Self::HighContrast, Self::Mono];
+
+    /// What it is called on the command line and in the console.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Dark => "dark",
+            Self::Light => "light",
+            Self::HighContrast => "high-contrast",
+            Self::Mono => "mono",
+        }
+    }
+
+    /// The next of all.
+    pub(crate) fn next(self) -> Self {
+        let at = Self::ALL.iter().position(|theme| *theme == self).unwrap_or(0);
+        Self::ALL[(at + 1) % Self::ALL.len()]
+    }
+
     /// The theme asked for; else none of the colours when the user wants none (`NO_COLOR`), else dark.
     pub(crate) fn choose(asked: Option<Self>, no_color: Option<&std::ffi::OsStr>) -> Self {
         match asked {

@@ -4,12 +4,12 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use firstcome_shared::clock::Millis;
 use firstcome_shared::position::Position;
 use firstcome_shared::wire::{
-    Campaign, CampaignPipeline, CampaignState, Coupon, CouponStatus, CouponTerms, Dependency,
-    HistoryCampaign, LimitPer, LogView, Pipeline, ProjectionView, StateReason, Time, Totals, WaitingRoom,
-    WindowView,
+    AuditEntry, Campaign, CampaignPipeline, CampaignState, Coupon, CouponStatus, CouponTerms, DeadLetter,
+    Dependency, HistoryCampaign, LimitPer, LogView, Pipeline, ProjectionView, StateReason, Time, Totals,
+    WaitingRoom, WindowView,
 };
 
-use crate::message::{Data, Effect, Feed, Message};
+use crate::message::{Data, Effect, Feed, Health, Message, Metrics, Side};
 use crate::state::State;
 use crate::update::update;
 
@@ -182,11 +182,98 @@ pub(crate) fn state(columns: u16, rows: u16, operator: bool) -> State {
     let mut now = OPENING;
     while now <= NOW {
         fetch(&mut state, Feed::Campaigns, Data::Campaigns(campaigns(now)), now);
-        fetch(&mut state, Feed::Pipeline, Data::Pipeline(Box::new(pipeline(now))), now);
-        fetch(&mut state, Feed::Lag, Data::Lag(projection("read_model", 190, 0)), now);
+        fetch(&mut state, Feed::Pipeline(0), Data::Pipeline(Box::new(pipeline(now))), now);
+        fetch(&mut state, Feed::Lag(0), Data::Lag(projection("read_model", 190, 0)), now);
         now = now.plus(1_000);
     }
+    fetch(&mut state, Feed::Health(0), Data::Health(Health::Ready), NOW);
+    fetch(&mut state, Feed::Metrics(0), Data::Metrics(metrics()), NOW);
     state
+}
+
+/// A console on two command instances and a query instance.
+pub(crate) fn several(columns: u16, rows: u16) -> State {
+    use firstcome_shared::wire::{Code, Problem};
+    let addresses = ["http://10.0.0.1:8080", "http://10.0.0.2:8080", "http://10.0.0.3:8081"];
+    let mut state = State::new(&addresses.map(str::to_owned), true, None);
+    update(&mut state, Message::Resized(columns, rows), OPENING);
+    let elsewhere = || Problem::new(Code::NotFound, "There is nothing at this path.");
+    let elsewhere = || Err(crate::message::Failure::Refused(Box::new(elsewhere())));
+    let mut now = OPENING;
+    while now <= NOW {
+        fetch(&mut state, Feed::Campaigns, Data::Campaigns(campaigns(now)), now);
+        for at in 0..2 {
+            let mut pipeline = pipeline(now);
+            pipeline.instance = format!("a{at}");
+            fetch(&mut state, Feed::Pipeline(at), Data::Pipeline(Box::new(pipeline)), now);
+            update(&mut state, Message::Fetched(Feed::Lag(at), elsewhere()), now);
+        }
+        fetch(&mut state, Feed::Lag(2), Data::Lag(projection("read_model", 190, 12)), now);
+        update(&mut state, Message::Fetched(Feed::Pipeline(2), elsewhere()), now);
+        now = now.plus(1_000);
+    }
+    for at in 0..3 {
+        fetch(&mut state, Feed::Health(at), Data::Health(Health::Ready), NOW);
+        fetch(&mut state, Feed::Metrics(at), Data::Metrics(metrics()), NOW);
+    }
+    state
+}
+
+/// The metrics of a server of which all is well.
+pub(crate) fn metrics() -> Metrics {
+    Metrics { version: Some("0.1.0".to_owned()), drift: Vec::new() }
+}
+
+/// What a store could not apply: the ledger two messages, the read model one.
+pub(crate) fn dead_letters(side: Side) -> Vec<DeadLetter> {
+    let letter = |sequence: u64, campaign: &str, reason: &str| DeadLetter {
+        id: format!("0-{sequence}"),
+        projection: if side == Side::Command { "ledger" } else { "read_model" }.to_owned(),
+        campaign_id: campaign.to_owned(),
+        position: Position::new(0, sequence),
+        reason: reason.to_owned(),
+        parked_at: Time(OPENING.plus(i64::try_from(sequence).unwrap_or(0) * 100)),
+        attempts: 5,
+        replaying: false,
+        message: format!(
+            r#"{{"version":1,"campaign":"{campaign}","log":"9f3c55aa","epoch":1,"first":7,"last":7,"prev":41,"entries":[{{"decision":7,"at":1795168804200,"event":{{"coupons_issued":{{"window":1,"expires_at":null,"coupons":[{{"seq":6,"user_id":"p-6","n":1,"code":"7Q2M-AB12-CD34-EF56"}}]}}}}}}]}}"#
+        ),
+    };
+    match side {
+        Side::Command => vec![
+            letter(42, "late-night", "UNIQUE constraint failed: coupon.campaign, coupon.seq"),
+            letter(57, "daily-coffee", "value too long for type character varying(128)"),
+        ],
+        Side::Query => vec![letter(42, "late-night", "unknown kind of event: coupons_gifted")],
+    }
+}
+
+/// Something an operator did, so many messages into the log.
+pub(crate) fn audit_entry(sequence: u64) -> AuditEntry {
+    let (actor, action, details) = match sequence % 3 {
+        0 => ("alice", "campaign_paused", serde_json::json!({"actor": "alice"})),
+        1 => (
+            "bob",
+            "operator_acted",
+            serde_json::json!({"actor": "bob", "action": "replay", "target": "ledger 0-42"}),
+        ),
+        _ => ("alice", "stock_changed", serde_json::json!({"actor": "alice", "window": 1, "stock": 10_500})),
+    };
+    AuditEntry {
+        position: Position::new(0, sequence),
+        at: Time(OPENING.plus(i64::try_from(sequence).unwrap_or(0) * 1_000)),
+        actor: actor.to_owned(),
+        action: action.to_owned(),
+        campaign_id: if sequence.is_multiple_of(2) { "summer" } else { "late-night" }.to_owned(),
+        details,
+    }
+}
+
+/// All dead letters come.
+pub(crate) fn fetch_letters(state: &mut State) {
+    for side in [Side::Command, Side::Query] {
+        fetch(state, Feed::DeadLetters(side), Data::DeadLetters(dead_letters(side)), NOW);
+    }
 }
 
 /// A feed brings something.

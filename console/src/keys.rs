@@ -22,9 +22,15 @@ pub(crate) enum Action {
     Sort,
     SortReverse,
     NextScreen,
+    PreviousScreen,
+    Alerts,
+    Theme,
     Pause,
     AddStock,
+    Admission,
     Cancel,
+    Replay,
+    Discard,
     Quit,
 }
 
@@ -92,10 +98,29 @@ impl Binding {
 use Chord::{Ctrl, Plain};
 use KeyCode::Char;
 
-const ALL: &[Screen] = &[Screen::Campaigns, Screen::Campaign, Screen::Pipeline, Screen::Help];
-const LISTS: &[Screen] = &[Screen::Campaigns, Screen::Pipeline];
-const TABLE: &[Screen] = &[Screen::Campaigns];
-const TARGETS: &[Screen] = &[Screen::Campaigns, Screen::Campaign];
+const ALL: &[Screen] = &[
+    Screen::Campaigns,
+    Screen::Campaign,
+    Screen::Pipeline,
+    Screen::DeadLetters,
+    Screen::Letter,
+    Screen::Audit,
+    Screen::Act,
+    Screen::Alerts,
+    Screen::Help,
+];
+/// Where a line leads somewhere.
+const DOORS: &[Screen] = &[Screen::Campaigns, Screen::Pipeline, Screen::DeadLetters, Screen::Audit];
+const LISTS: &[Screen] = &[
+    Screen::Campaigns,
+    Screen::Campaign,
+    Screen::Pipeline,
+    Screen::DeadLetters,
+    Screen::Audit,
+    Screen::Alerts,
+];
+const TARGETS: &[Screen] = &[Screen::Campaigns, Screen::Campaign, Screen::Pipeline];
+const LETTERS: &[Screen] = &[Screen::DeadLetters, Screen::Letter];
 
 const fn binding(
     chords: &'static [Chord],
@@ -113,17 +138,23 @@ const fn binding(
 #[rustfmt::skip]
 pub(crate) const BINDINGS: &[Binding] = &[
     binding(&[Plain(Char('?'))], "?", Action::Help, "this page", Some("help"), ALL, Group::Look),
-    binding(&[Plain(Char('/'))], "/", Action::Filter, "filter by id, name, state", Some("filter"), TABLE, Group::Look),
-    binding(&[Plain(Char('s'))], "s", Action::Sort, "sort by the next column", Some("sort"), TABLE, Group::Look),
-    binding(&[Plain(Char('S'))], "S", Action::SortReverse, "turn the order round", None, TABLE, Group::Look),
-    binding(&[Plain(KeyCode::Enter), Plain(KeyCode::Right), Plain(Char('l'))], "enter → l", Action::Open, "open the campaign", Some("open"), LISTS, Group::Move),
+    binding(&[Plain(Char('/'))], "/", Action::Filter, "filter the list", Some("filter"), LISTS, Group::Look),
+    binding(&[Plain(Char('s'))], "s", Action::Sort, "sort by the next column", Some("sort"), LISTS, Group::Look),
+    binding(&[Plain(Char('S'))], "S", Action::SortReverse, "turn the order round", None, LISTS, Group::Look),
+    binding(&[Plain(KeyCode::Enter), Plain(KeyCode::Right), Plain(Char('l'))], "enter → l", Action::Open, "open what is selected", Some("open"), DOORS, Group::Move),
     binding(&[Plain(KeyCode::Esc), Plain(KeyCode::Left), Plain(Char('h'))], "esc ← h", Action::Back, "back, or drop the filter", Some("back"), ALL, Group::Move),
     binding(&[Plain(Char('p'))], "p", Action::Pause, "pause or resume", Some("pause"), TARGETS, Group::Act),
     binding(&[Plain(Char('+'))], "+", Action::AddStock, "add stock to its window", Some("stock"), TARGETS, Group::Act),
+    binding(&[Plain(Char('a'))], "a", Action::Admission, "admit more or fewer people", None, TARGETS, Group::Act),
     binding(&[Plain(Char('x'))], "x", Action::Cancel, "cancel it for good", Some("cancel"), TARGETS, Group::Act),
-    binding(&[Plain(Char(':'))], ":", Action::Command, "go to a screen, campaign", Some("go"), ALL, Group::Look),
+    binding(&[Plain(Char('r'))], "r", Action::Replay, "replay the dead letter", Some("replay"), LETTERS, Group::Act),
+    binding(&[Plain(Char('d'))], "d", Action::Discard, "discard the dead letter", Some("discard"), LETTERS, Group::Act),
+    binding(&[Plain(Char(':'))], ":", Action::Command, "a command, see below", Some("go"), ALL, Group::Look),
     binding(&[Plain(Char('q')), Ctrl('c')], "q ^c", Action::Quit, "quit", Some("quit"), ALL, Group::Look),
-    binding(&[Plain(KeyCode::Tab)], "tab", Action::NextScreen, "campaigns ⇄ pipeline", Some("screen"), ALL, Group::Look),
+    binding(&[Plain(KeyCode::Tab)], "tab", Action::NextScreen, "the next screen", Some("screen"), ALL, Group::Look),
+    binding(&[Plain(KeyCode::BackTab)], "shift-tab", Action::PreviousScreen, "the screen before", None, ALL, Group::Look),
+    binding(&[Plain(Char('!'))], "!", Action::Alerts, "all that is wrong", None, ALL, Group::Look),
+    binding(&[Plain(Char('t'))], "t", Action::Theme, "other colours", None, ALL, Group::Look),
     binding(&[Plain(KeyCode::Up), Plain(Char('k'))], "↑ k", Action::Up, "up", None, ALL, Group::Move),
     binding(&[Plain(KeyCode::Down), Plain(Char('j'))], "↓ j", Action::Down, "down", None, ALL, Group::Move),
     binding(&[Plain(KeyCode::PageUp), Ctrl('b')], "pgup ^b", Action::PageUp, "a page up", None, ALL, Group::Move),
@@ -171,6 +202,6 @@ mod tests {
         assert_eq!(action(Screen::Campaigns, &capital).map(|line| line.action), Some(Action::SortReverse));
         let control = KeyEvent::new(Char('p'), KeyModifiers::CONTROL);
         assert!(action(Screen::Campaigns, &control).is_none());
-        assert!(action(Screen::Pipeline, &event(Plain(Char('s')))).is_none());
+        assert!(action(Screen::Help, &event(Plain(Char('s')))).is_none());
     }
 }

@@ -4,8 +4,12 @@
 
 mod app;
 mod args;
+mod commands;
 mod keys;
+#[doc(hidden)]
+pub mod measure;
 mod message;
+mod notify;
 mod once;
 mod source;
 mod state;
@@ -25,9 +29,11 @@ pub use terminal::give_back as give_terminal_back;
 /// Why the console ended, or could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
-    /// An address given with `--server` cannot be used.
-    #[error("--server {address}: {reason}")]
+    /// An address given with `--server` or `--prometheus` cannot be used.
+    #[error("{flag} {address}: {reason}")]
     Server {
+        /// With which flag it was given.
+        flag: &'static str,
         /// What was given.
         address: String,
         /// Why it cannot be used.

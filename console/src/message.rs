@@ -1,9 +1,15 @@
 //! What may happen to the console, and what it may ask for: the whole traffic between the pure part and the rest.
 
+mod feed;
+mod order;
+
 use crossterm::event::{KeyEvent, MouseEvent};
 use firstcome_shared::wire::{
-    Campaign, Coupon, HistoryCampaign, PatchCampaign, PatchWindow, Pipeline, Problem, ProjectionView,
+    AuditEntry, Campaign, Code, Coupon, DeadLetter, HistoryCampaign, Page, Pipeline, Problem, ProjectionView,
 };
+
+pub(crate) use feed::{Audit, Feed, Side};
+pub(crate) use order::{Change, Order, Verb};
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -14,12 +20,16 @@ pub(crate) enum Message {
     Mouse(MouseEvent),
     /// The terminal has so many columns and rows.
     Resized(u16, u16),
+    /// The terminal got the keyboard, or lost it.
+    Focus(bool),
     /// A server was asked, and this came of it.
     Fetched(Feed, Result<Data, Failure>),
-    /// An order was sent, and this came of it.
-    Answered(Order, Result<Box<Campaign>, Failure>),
+    /// An order was sent, and this came of it; the campaign as it is then, where the answer has it.
+    Answered(Order, Result<Option<Box<Campaign>>, Failure>),
     /// Whoever started the console has something to say, or no longer.
     Banner(Option<String>),
+    /// Time went by.
+    Tick,
 }
 
 /// Something to be done outside.
@@ -29,64 +39,14 @@ pub(crate) enum Effect {
     Quit,
     /// From now on also fetch what belongs to this campaign; none: only what belongs to all.
     Follow(Option<String>),
+    /// From now on also fetch this part of the audit log; none: none of it.
+    Audit(Option<Audit>),
+    /// Fetch this once.
+    Fetch(Feed),
     /// Send this order.
     Send(Order),
-}
-
-/// The two halves of a server, which may stand behind different addresses and be away one without the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// Gate, log, ledger.
-    Command,
-    /// Read model.
-    Query,
-}
-
-/// One thing that is fetched again and again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Feed {
-    /// All campaigns, live.
-    Campaigns,
-    /// The pipeline.
-    Pipeline,
-    /// How far the read model is.
-    Lag,
-    /// One campaign, live, with its windows.
-    Campaign(String),
-    /// One campaign's statistics.
-    History(String),
-    /// One campaign's latest coupons.
-    Coupons(String),
-}
-
-impl Feed {
-    /// Which half answers it.
-    pub(crate) fn side(&self) -> Side {
-        match self {
-            Self::Campaigns | Self::Pipeline | Self::Campaign(_) => Side::Command,
-            Self::Lag | Self::History(_) | Self::Coupons(_) => Side::Query,
-        }
-    }
-
-    /// The campaign it belongs to, if to one.
-    pub(crate) fn campaign(&self) -> Option<&str> {
-        match self {
-            Self::Campaigns | Self::Pipeline | Self::Lag => None,
-            Self::Campaign(id) | Self::History(id) | Self::Coupons(id) => Some(id),
-        }
-    }
-
-    /// What it is called in messages and in JSON.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Campaigns => "campaigns",
-            Self::Pipeline => "pipeline",
-            Self::Lag => "read_model",
-            Self::Campaign(_) => "campaign",
-            Self::History(_) => "history",
-            Self::Coupons(_) => "coupons",
-        }
-    }
+    /// Tell whoever does not look.
+    Notify(String),
 }
 
 /// What a feed brought.
@@ -98,6 +58,53 @@ pub(crate) enum Data {
     Campaign(Box<Campaign>),
     History(Box<HistoryCampaign>),
     Coupons(Vec<Coupon>),
+    DeadLetters(Vec<DeadLetter>),
+    Audit(Page<AuditEntry>),
+    Health(Health),
+    Metrics(Metrics),
+    Alerts(Vec<Firing>),
+}
+
+/// Whether a server can do its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// It can.
+    Ready,
+    /// It cannot, and why.
+    NotReady(String),
+}
+
+/// What a server's metrics say and nothing else does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Metrics {
+    /// Its version.
+    pub(crate) version: Option<String>,
+    /// Stores that differ from the log.
+    pub(crate) drift: Vec<Drift>,
+}
+
+/// A store differs from the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Drift {
+    /// In this campaign.
+    pub(crate) campaign: String,
+    /// This store.
+    pub(crate) store: String,
+    /// By so many coupons.
+    pub(crate) coupons: u64,
+}
+
+/// An alert that fires in Prometheus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Firing {
+    /// The rule's name.
+    pub(crate) name: String,
+    /// Its label `severity`.
+    pub(crate) severity: String,
+    /// What people notice.
+    pub(crate) summary: Option<String>,
+    /// Where it says what to do.
+    pub(crate) runbook: Option<String>,
 }
 
 /// Why nothing was brought.
@@ -114,78 +121,9 @@ pub(crate) enum Failure {
     Unexpected(String),
 }
 
-/// An operator's wish, as it will be sent. It carries absolute values only, so sending it twice changes nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Order {
-    /// The campaign it concerns.
-    pub(crate) campaign: String,
-    /// What shall become of it.
-    pub(crate) change: Change,
-}
-
-/// What shall become of a campaign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    Pause,
-    Resume,
-    Cancel,
-    /// The new total stock: of this window, or, without one, of the campaign's only window.
-    Stock {
-        window: Option<u32>,
-        total: u64,
-    },
-}
-
-impl Order {
-    /// The last part of the path, after the campaign; none: the campaign itself is patched.
-    pub(crate) fn verb(&self) -> Option<&'static str> {
-        match self.change {
-            Change::Pause => Some("pause"),
-            Change::Resume => Some("resume"),
-            Change::Cancel => Some("cancel"),
-            Change::Stock { .. } => None,
-        }
-    }
-
-    /// The body, when there is one.
-    pub(crate) fn body(&self) -> Option<PatchCampaign> {
-        match self.change {
-            Change::Stock { window: None, total } => {
-                Some(PatchCampaign { stock: Some(total), ..PatchCampaign::default() })
-            }
-            Change::Stock { window: Some(id), total } => {
-                let window = PatchWindow { id, opens_at: None, closes_at: None, stock: Some(total) };
-                Some(PatchCampaign { windows: Some(vec![window]), ..PatchCampaign::default() })
-            }
-            Change::Pause | Change::Resume | Change::Cancel => None,
-        }
-    }
-
-    /// The request in one line, as it will be sent.
-    pub(crate) fn request(&self) -> String {
-        let path = format!("/v1/campaigns/{}", self.campaign);
-        match (self.verb(), self.body()) {
-            (Some(verb), _) => format!("POST {path}/{verb}"),
-            (None, body) => format!("PATCH {path} {}", serde_json::to_string(&body).unwrap_or_default()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn says_exactly_what_will_be_sent() {
-        let order = |change| Order { campaign: "summer".into(), change }.request();
-        assert_eq!(order(Change::Pause), "POST /v1/campaigns/summer/pause");
-        assert_eq!(
-            order(Change::Stock { window: None, total: 500 }),
-            r#"PATCH /v1/campaigns/summer {"stock":500}"#
-        );
-        assert_eq!(
-            order(Change::Stock { window: Some(3), total: 500 }),
-            r#"PATCH /v1/campaigns/summer {"windows":[{"id":3,"stock":500}]}"#
-        );
+impl Failure {
+    /// The server knows nothing of the path: it is not of the half that was asked for.
+    pub(crate) fn is_other_half(&self) -> bool {
+        matches!(self, Self::Refused(problem) if problem.code == Code::NotFound)
     }
 }

@@ -3,14 +3,15 @@
 use std::io::Write;
 
 use firstcome_shared::clock::Millis;
-use firstcome_shared::wire::{Campaign, Coupon, HistoryCampaign, Pipeline, ProjectionView, Time};
+use firstcome_shared::wire::{Campaign, Coupon, DeadLetter, HistoryCampaign, Pipeline, ProjectionView, Time};
 use futures::future::join_all;
 use serde::Serialize;
 
-use crate::message::{Data, Feed};
+use crate::message::{Data, Failure, Feed, Health, Message, Side};
 use crate::source::Api;
-use crate::state::Campaigns;
+use crate::state::{Campaigns, List as _, State};
 use crate::text;
+use crate::update::update;
 use crate::{ConsoleArgs, ConsoleError};
 
 /// What `--once --json` prints. A part that could not be had is null, and `errors` says why.
@@ -25,9 +26,34 @@ struct Snapshot {
     history: Option<Box<HistoryCampaign>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     coupons: Option<Vec<Coupon>>,
-    pipeline: Option<Box<Pipeline>>,
+    pipeline: Option<Pipeline>,
     read_model: Option<ProjectionView>,
+    servers: Vec<OneServer>,
+    dead_letters: Vec<DeadLetter>,
+    alerts: Vec<Wrong>,
     errors: Vec<Missing>,
+}
+
+/// One server.
+#[derive(Debug, Serialize)]
+struct OneServer {
+    address: String,
+    /// Which halves it has.
+    side: &'static str,
+    /// Null when it does not answer.
+    ready: Option<bool>,
+    version: Option<String>,
+    ledger_lag_events: Option<u64>,
+    read_model_lag_events: Option<u64>,
+    queued: Option<u64>,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Serialize)]
+struct Wrong {
+    severity: &'static str,
+    title: String,
+    advice: String,
 }
 
 /// A part of the snapshot that could not be had.
@@ -48,25 +74,31 @@ pub(crate) async fn print(
         Some(id) => vec![Feed::Campaign(id.clone()), Feed::History(id.clone()), Feed::Coupons(id.clone())],
         None => vec![Feed::Campaigns],
     };
-    feeds.extend([Feed::Pipeline, Feed::Lag]);
+    feeds.extend([Feed::DeadLetters(Side::Command), Feed::DeadLetters(Side::Query)]);
+    feeds.extend(
+        (0..api.servers())
+            .flat_map(|at| [Feed::Pipeline(at), Feed::Lag(at), Feed::Health(at), Feed::Metrics(at)]),
+    );
+    feeds.extend(api.has_prometheus().then_some(Feed::Alerts));
     let results = join_all(feeds.iter().map(|feed| api.fetch(feed))).await;
 
     let mut snapshot = Snapshot { at: Time(now), ..Snapshot::default() };
-    for (feed, result) in feeds.iter().zip(results) {
-        match result {
+    // The same picture as on the screens: whole, lists and alerts are made there.
+    let mut state = State::new(&args.servers, false, args.campaign.as_deref());
+    for (feed, result) in feeds.into_iter().zip(results) {
+        if let Err(failure) = &result {
+            snapshot.miss(&feed, failure);
+        }
+        match result.clone() {
             Ok(Data::Campaigns(campaigns)) => snapshot.campaigns = Some(campaigns),
             Ok(Data::Campaign(campaign)) => snapshot.campaign = Some(campaign),
             Ok(Data::History(history)) => snapshot.history = Some(history),
             Ok(Data::Coupons(coupons)) => snapshot.coupons = Some(masked(coupons)),
-            Ok(Data::Pipeline(pipeline)) => snapshot.pipeline = Some(pipeline),
-            Ok(Data::Lag(lag)) => snapshot.read_model = Some(lag),
-            Err(failure) => {
-                snapshot
-                    .errors
-                    .push(Missing { part: feed.name(), reason: text::plain(&failure.to_string()) });
-            }
+            _ => {}
         }
+        update(&mut state, Message::Fetched(feed, result), now);
     }
+    snapshot.take(&state);
     if snapshot.campaigns.is_none() && snapshot.campaign.is_none() {
         let reason = snapshot.errors.into_iter().next().map(|missing| missing.reason).unwrap_or_default();
         return Err(ConsoleError::NoSnapshot(reason));
@@ -79,6 +111,62 @@ pub(crate) async fn print(
     }
     out.flush()?;
     Ok(())
+}
+
+impl Snapshot {
+    /// What of the picture is there.
+    fn take(&mut self, state: &State) {
+        (self.pipeline, self.read_model) = (state.pipeline.clone(), state.read_model.clone());
+        self.servers = state.servers.all().iter().map(OneServer::of).collect();
+        self.dead_letters = state.letters.lines(0, usize::MAX).map(|line| line.letter.clone()).collect();
+        for letter in &mut self.dead_letters {
+            letter.message = text::codes_masked(&letter.message);
+        }
+        let wrong = state.alerts.table.all().iter();
+        self.alerts = wrong
+            .map(|alert| Wrong {
+                severity: alert.severity.word(),
+                title: alert.title.clone(),
+                advice: alert.advice.clone(),
+            })
+            .collect();
+        // Another server told it.
+        let known = (self.pipeline.is_some(), self.read_model.is_some());
+        self.errors.retain(|missing| match missing.part {
+            "pipeline" => !known.0,
+            "read_model" => !known.1,
+            _ => true,
+        });
+        let mut seen = Vec::new();
+        self.errors.retain(|missing| {
+            let new = !seen.contains(&missing.part);
+            seen.push(missing.part);
+            new
+        });
+    }
+
+    /// What could not be had is said once for each part that people ask for.
+    fn miss(&mut self, feed: &Feed, failure: &Failure) {
+        // A server that is away is an alert; letters come from where lag and pipeline do.
+        if matches!(feed, Feed::Health(_) | Feed::Metrics(_) | Feed::DeadLetters(_) | Feed::Alerts) {
+            return;
+        }
+        self.errors.push(Missing { part: feed.name(), reason: text::plain(&failure.to_string()) });
+    }
+}
+
+impl OneServer {
+    fn of(server: &crate::state::Server) -> Self {
+        Self {
+            address: server.address.clone(),
+            side: server.halves(),
+            ready: server.health.as_ref().map(|health| *health == Health::Ready),
+            version: server.version.clone(),
+            ledger_lag_events: server.pipeline.as_ref().map(|pipeline| pipeline.ledger.lag_events),
+            read_model_lag_events: server.lag.as_ref().map(|lag| lag.lag_events),
+            queued: server.queued(),
+        }
+    }
 }
 
 fn masked(mut coupons: Vec<Coupon>) -> Vec<Coupon> {
@@ -109,6 +197,25 @@ fn write_text(snapshot: &Snapshot, now: Millis, out: &mut dyn Write) -> std::io:
         }
     }
     write_pipeline(snapshot, out)?;
+    for letter in &snapshot.dead_letters {
+        let reason = text::plain(&letter.reason);
+        writeln!(
+            out,
+            "\n{} is parked in the {} at {}: {reason}",
+            letter.campaign_id,
+            letter.projection.replace('_', " "),
+            letter.id
+        )?;
+    }
+    for alert in &snapshot.alerts {
+        writeln!(
+            out,
+            "\n{}  {}\n      {}",
+            alert.severity,
+            text::plain(&alert.title),
+            text::plain(&alert.advice)
+        )?;
+    }
     for missing in &snapshot.errors {
         writeln!(out, "\n{} could not be had: {}", missing.part, missing.reason)?;
     }
@@ -171,6 +278,14 @@ fn write_pipeline(snapshot: &Snapshot, out: &mut dyn Write) -> std::io::Result<(
     }
     if let Some(read_model) = &snapshot.read_model {
         write_projection("read model", read_model, out)?;
+    }
+    for server in snapshot.servers.iter().filter(|_| snapshot.servers.len() > 1) {
+        let ready = match server.ready {
+            Some(true) => "ready",
+            Some(false) => "not ready",
+            None => "no answer",
+        };
+        writeln!(out, "server      {} {} {ready}", server.address, server.side)?;
     }
     Ok(())
 }

@@ -16,6 +16,12 @@ pub(crate) trait Api: Send + Sync {
     /// Fetches a feed once.
     fn fetch<'a>(&'a self, feed: &'a Feed) -> BoxFuture<'a, Result<Data, Failure>>;
 
-    /// Sends an order and brings the campaign as it is afterwards.
-    fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Box<Campaign>, Failure>>;
+    /// Sends an order and brings the campaign as it is afterwards, where the answer has it.
+    fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Option<Box<Campaign>>, Failure>>;
+
+    /// How many servers there are.
+    fn servers(&self) -> usize;
+
+    /// There is a Prometheus to ask.
+    fn has_prometheus(&self) -> bool;
 }

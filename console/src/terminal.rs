@@ -8,10 +8,12 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::task::{Context, Poll};
 
 use crossterm::cursor::Show;
-use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
+use crossterm::event::{DisableFocusChange, DisableMouseCapture, EnableFocusChange, EnableMouseCapture};
 use crossterm::execute;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use ratatui::backend::CrosstermBackend;
+
+use crate::notify;
 
 /// The console has the terminal. There is only one terminal, hence a global.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -31,12 +33,14 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Takes the terminal: raw keys, the alternate screen, the mouse.
+    /// Takes the terminal: raw keys, the alternate screen, the mouse, and word of who has the keyboard.
     pub(crate) fn take() -> io::Result<Self> {
         HOOK.call_once(install_hook);
         TAKEN.store(true, Ordering::SeqCst);
         let taken = enable_raw_mode()
-            .and_then(|()| execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture))
+            .and_then(|()| {
+                execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture, EnableFocusChange)
+            })
             .and_then(|()| ratatui::Terminal::new(CrosstermBackend::new(io::stdout())));
         match taken {
             Ok(inner) => Ok(Self { inner }),
@@ -57,6 +61,15 @@ impl Terminal {
     pub(crate) fn draw(&mut self, draw: impl FnOnce(&mut ratatui::buffer::Buffer)) -> io::Result<()> {
         self.inner.draw(|frame| draw(frame.buffer_mut())).map(|_| ())
     }
+
+    /// Makes the terminal tell whoever does not look at it.
+    #[expect(clippy::unused_self, reason = "only whoever has the terminal may write to it")]
+    pub(crate) fn notify(&mut self, message: &str) -> io::Result<()> {
+        let inside_tmux = std::env::var_os("TMUX").is_some();
+        let mut out = io::stdout();
+        out.write_all(notify::sequences(message, inside_tmux).as_bytes())?;
+        out.flush()
+    }
 }
 
 impl Drop for Terminal {
@@ -72,7 +85,7 @@ pub fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }
-    let _ = execute!(io::stdout(), DisableMouseCapture, LeaveAlternateScreen, Show);
+    let _ = execute!(io::stdout(), DisableFocusChange, DisableMouseCapture, LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
     for text in LATER.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
         let _ = writeln!(io::stderr(), "{text}");

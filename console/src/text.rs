@@ -51,6 +51,12 @@ pub(crate) fn moment(at: Time) -> String {
     text.get(..19).unwrap_or(&text).replace('T', " ")
 }
 
+/// The same without the year: `11-20 10:00:00`.
+pub(crate) fn moment_short(at: Time) -> String {
+    let text = moment(at);
+    text.get(5..).unwrap_or(&text).to_owned()
+}
+
 /// The moment's time of day, to the millisecond, in UTC: `10:00:00.000`.
 pub(crate) fn time_of_day(at: Time) -> String {
     let text = at.to_string();
@@ -92,6 +98,10 @@ pub(crate) fn percent(part: u64, whole: u64) -> u64 {
 
 /// Cells that the text takes in a terminal.
 pub(crate) fn width(text: &str) -> u16 {
+    // Most text is ASCII, where bytes are cells.
+    if text.is_ascii() {
+        return u16::try_from(text.len()).unwrap_or(u16::MAX);
+    }
     u16::try_from(Span::raw(text).width()).unwrap_or(u16::MAX)
 }
 
@@ -104,6 +114,48 @@ pub(crate) fn plain(text: &str) -> String {
 pub(crate) fn masked(code: &str) -> String {
     let head: String = code.chars().take_while(char::is_ascii_alphanumeric).take(4).collect();
     format!("{head}-····")
+}
+
+/// A message of the log with every coupon's code masked, whether the server did that or not.
+pub(crate) fn codes_masked(message: &str) -> String {
+    const FIELD: &str = "\"code\":\"";
+    let mut parts = message.split(FIELD);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (code, rest) = part.split_once('"').unwrap_or((part, ""));
+        shown.push_str(FIELD);
+        shown.push_str(&masked(code));
+        if part.len() > code.len() {
+            shown.push('"');
+        }
+        shown.push_str(rest);
+    }
+    shown
+}
+
+/// The text in lines of at most `width` cells, cut between words where that is possible. No text has one empty line.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let room = u16::try_from(width.max(1)).unwrap_or(u16::MAX);
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_inclusive(' ') {
+        if !line.is_empty() && self::width(&line) + self::width(word.trim_end()) > room {
+            lines.push(std::mem::take(&mut line));
+        }
+        for letter in word.chars() {
+            // A word longer than a line is cut; the blank that ends a line may stand outside.
+            let cells = self::width(letter.encode_utf8(&mut [0; 4]));
+            if letter != ' ' && !line.is_empty() && self::width(&line) + cells > room {
+                lines.push(std::mem::take(&mut line));
+            }
+            line.push(letter);
+        }
+    }
+    lines.push(line);
+    for line in &mut lines {
+        line.truncate(line.trim_end().len());
+    }
+    lines
 }
 
 /// Milliseconds between the moments, negative when `to` is the earlier.
@@ -154,5 +206,22 @@ mod tests {
         assert_eq!(from_to(at(0), at(61_000)), "1970-01-01 00:00:00 – 00:01:01");
         assert_eq!(from_to(at(0), at(90_000_000)), "1970-01-01 00:00 – 1970-01-02 01:00");
         assert_eq!(plain("a\u{1b}[2Jb"), "a[2Jb");
+    }
+    #[test]
+    fn codes_are_masked_in_messages_too() {
+        assert_eq!(
+            codes_masked(r#"{"code":"7Q2M-AAAA-BBBB-CCCC","seq":1,"code":"8Q2M-AA"#),
+            r#"{"code":"7Q2M-····","seq":1,"code":"8Q2M-····"#
+        );
+        assert_eq!(codes_masked("not JSON"), "not JSON");
+    }
+
+    #[test]
+    fn wraps_between_words_and_cuts_what_has_none() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("abcdefgh ij", 4), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrapped("    \"a\": 1", 20), ["    \"a\": 1"]);
+        assert_eq!(wrapped("", 4), [""]);
+        assert!(wrapped("여름쿠폰", 5).iter().all(|line| width(line) <= 5));
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Trend {
     last: Option<Sample>,
     /// (total, level) at the end of each second, oldest first.
     marks: VecDeque<(u64, u64)>,
+    /// The most that one of the seconds added: looked up with every picture, found with every mark.
+    peak: u64,
 }
 
 impl Trend {
@@ -40,16 +42,24 @@ impl Trend {
         let (from, to) = (last.at.0.div_euclid(1000), at.0.div_euclid(1000));
         if usize::try_from(to - from).is_ok_and(|seconds| seconds > SECONDS) {
             self.marks.clear();
+            self.peak = 0;
             return;
         }
+        let before = self.marks.len();
         for second in from + 1..=to {
             let part =
                 |before: u64, after: u64| between(before, after, second * 1000 - last.at.0, at.0 - last.at.0);
             self.marks.push_back((part(last.total, total), part(last.level, level)));
         }
+        if self.marks.len() == before {
+            return;
+        }
         while self.marks.len() > SECONDS + 1 {
             self.marks.pop_front();
         }
+        let marks = self.marks.iter();
+        let added = marks.clone().zip(marks.skip(1)).map(|(a, b)| b.0.saturating_sub(a.0));
+        self.peak = added.max().unwrap_or(0);
     }
 
     /// What each of the last whole seconds added, oldest first, at most `seconds` of them.
@@ -78,8 +88,7 @@ impl Trend {
 
     /// The most that one remembered second added.
     pub(crate) fn peak(&self) -> u64 {
-        let marks = self.marks.iter();
-        marks.clone().zip(marks.skip(1)).map(|(a, b)| b.0.saturating_sub(a.0)).max().unwrap_or(0)
+        self.peak
     }
 
     /// Where the level is going: the last five seconds against the five before.

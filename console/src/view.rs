@@ -1,14 +1,19 @@
 //! Draws the state, and does nothing else: what is where follows from state, time and size alone.
 
+mod alerts;
+mod audit;
 mod campaign;
 mod campaigns;
 mod chrome;
 mod columns;
 mod dialog;
+mod grid;
 mod help;
 pub(crate) mod layout;
+mod letters;
 mod pen;
 mod pipeline;
+mod reading;
 mod theme;
 
 #[cfg(test)]
@@ -33,12 +38,18 @@ pub(crate) fn draw(state: &State, theme: &Theme, now: Millis, buffer: &mut Buffe
     }
     let areas = Areas::of(state);
     chrome::header(&mut pen, areas.header, state, now);
+    chrome::tabs(&mut pen, areas.tabs, state);
+    chrome::alerts(&mut pen, areas.alerts, state);
     chrome::banner(&mut pen, areas.banner, state);
     chrome::crumbs(&mut pen, areas.crumbs, state);
     match state.screen {
         Screen::Campaigns => campaigns::draw(&mut pen, areas.body, state, now),
         Screen::Campaign => campaign::draw(&mut pen, areas.body, state, now),
         Screen::Pipeline => pipeline::draw(&mut pen, areas.body, state, now),
+        Screen::DeadLetters => letters::draw(&mut pen, areas.body, state, now),
+        Screen::Audit => audit::draw(&mut pen, areas.body, state, now),
+        Screen::Alerts => alerts::draw(&mut pen, areas.body, state, now),
+        Screen::Letter | Screen::Act => reading::draw(&mut pen, areas.body, state),
         Screen::Help => help::draw(&mut pen, areas.body, state),
     }
     chrome::status(&mut pen, areas.status, state, now);

@@ -10,13 +10,13 @@ use firstcome_bench::{Api, Pace, Progress, Rush, Target, Terms, audit};
 use firstcome_console::ConsoleArgs;
 use firstcome_shared::auth::ApiKeys;
 use firstcome_shared::clock::{Clock, SystemClock};
-use firstcome_shared::telemetry::{LogTo, install_tracing};
+use firstcome_shared::telemetry::LogTo;
 use firstcome_shared::wire::{CouponTerms, CreateCampaign, LimitPer, Time};
 use tokio::sync::watch;
 
-use crate::cli::DemoArgs;
+use crate::cli::{DemoArgs, LoggingArgs};
 use crate::data_dir::DataDir;
-use crate::process::{Process, Settings};
+use crate::files::{self, Settings};
 use crate::serve::Signals;
 
 const CAMPAIGN: &str = "demo";
@@ -26,7 +26,7 @@ const RAMP: Duration = Duration::from_secs(20);
 const DOUBLE_CLICKS: u32 = 20;
 
 /// Runs the demo; false when a promise was broken.
-pub async fn run(args: DemoArgs, filter: &str) -> anyhow::Result<bool> {
+pub async fn run(args: DemoArgs, logging: &LoggingArgs) -> anyhow::Result<bool> {
     let people = u32::try_from(args.people).context("--people is too large")?;
     if args.stock == 0 || people == 0 {
         bail!("--stock and --people must be at least 1");
@@ -35,7 +35,7 @@ pub async fn run(args: DemoArgs, filter: &str) -> anyhow::Result<bool> {
     let folder = DataDir::open(&temporary.0)?;
     let live = !args.fast && !args.json && std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let log = if live { LogTo::File(folder.log_for_people()) } else { LogTo::Stderr };
-    install_tracing(&log, false, filter)?;
+    logging.begin(&log)?;
     let mut signals = Signals::new()?;
     let settings = Settings {
         folder,
@@ -44,7 +44,7 @@ pub async fn run(args: DemoArgs, filter: &str) -> anyhow::Result<bool> {
         code_secret: None,
         queue: firstcome_command::service::QUEUE,
     };
-    let process = Process::start(settings).await?;
+    let process = files::start(settings).await?;
     let played = tokio::select! {
         played = play(&process.url, args.stock, people, live) => played,
         () = signals.next() => Err(anyhow::anyhow!("interrupted")),

@@ -1,9 +1,13 @@
 //! First come, first served, exactly: the one binary. It reads the command line and hands over; what it starts lives
 //! in the other crates.
 
+mod check;
 mod cli;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod data_dir;
 mod demo;
+mod files;
 mod priority;
 mod process;
 mod serve;
@@ -12,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, KeyAct, Part};
-use firstcome_shared::telemetry::{LogTo, install_tracing};
+use firstcome_shared::telemetry::LogTo;
 
 /// A rush allocates a few small things a request, on many threads.
 #[global_allocator]
@@ -33,35 +37,47 @@ fn main() -> ExitCode {
     // What still runs has been told to stop and has had its time.
     runtime.shutdown_background();
     match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(BROKEN),
+        Ok(code) => code,
         Err(error) => failed(&error),
     }
 }
 
-/// `Ok(false)`: it ran, and what it checked does not hold.
-async fn run(cli: Cli) -> anyhow::Result<bool> {
+/// What it did has its own exit code; an error means that it could not be done.
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.part.unwrap_or(Part::Serve(cli.serve)) {
-        Part::Serve(args) => serve::run(args, &cli.log).await.map(|()| true),
+        Part::Serve(args) => serve::run(args, &cli.log).await.map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "cluster")]
+        Part::Command(args) => {
+            let start = Box::pin(cluster::command::start(args));
+            serve::run_part(start, &cli.log).await.map(|()| ExitCode::SUCCESS)
+        }
+        #[cfg(feature = "cluster")]
+        Part::Query(args) => {
+            let start = Box::pin(cluster::query::start(args));
+            serve::run_part(start, &cli.log).await.map(|()| ExitCode::SUCCESS)
+        }
+        #[cfg(not(feature = "cluster"))]
+        Part::Command(_) | Part::Query(_) => Err(lacks_cluster()),
         Part::Console(args) => {
             firstcome_console::run(args).await?;
-            Ok(true)
+            Ok(ExitCode::SUCCESS)
         }
-        Part::Demo(args) => demo::run(args, &cli.log).await,
+        Part::Demo(args) => demo::run(args, &cli.log).await.map(held),
         Part::Bench(args) => {
-            log_to_stderr(&cli.log)?;
+            cli.log.begin(&LogTo::Stderr)?;
             let json = args.json;
             let report = firstcome_bench::run(args).await?;
             print(json, &report)?;
-            Ok(report.ok())
+            Ok(held(report.ok()))
         }
         Part::Verify(args) => {
-            log_to_stderr(&cli.log)?;
+            cli.log.begin(&LogTo::Stderr)?;
             let json = args.json;
             let report = firstcome_bench::verify(args).await?;
             print(json, &report)?;
-            Ok(report.ok())
+            Ok(held(report.ok()))
         }
+        Part::Check(args) => check::run(args).await,
         Part::Key(args) => {
             let KeyAct::New { role, name } = args.act;
             let key =
@@ -72,9 +88,22 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
                 firstcome_shared::config::API_KEYS,
                 key.entry
             );
-            Ok(true)
+            Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Whether what it looked at holds.
+fn held(holds: bool) -> ExitCode {
+    if holds { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) }
+}
+
+#[cfg(not(feature = "cluster"))]
+fn lacks_cluster() -> anyhow::Error {
+    anyhow::anyhow!(
+        "this build lacks the drivers of Redis, NATS, PostgreSQL and MongoDB: build with `cargo build --release \
+         --features cluster`"
+    )
 }
 
 fn print(json: bool, report: &(impl serde::Serialize + std::fmt::Display)) -> anyhow::Result<()> {
@@ -84,10 +113,6 @@ fn print(json: bool, report: &(impl serde::Serialize + std::fmt::Display)) -> an
         println!("{report}");
     }
     Ok(())
-}
-
-fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
-    Ok(install_tracing(&LogTo::Stderr, false, filter)?)
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {

@@ -1,14 +1,15 @@
 //! Issuing goes first: the projections run on a runtime of their own, whose threads the operating system serves last.
-//! On Linux niceness belongs to a thread and is inherited, so SQLite's worker threads that are started from here have
-//! it as well.
+//! On Linux the scheduling policy belongs to a thread and is inherited, so SQLite's worker threads that are started
+//! from here have it as well.
 
 use std::io;
 
-use tokio::runtime::{Builder, Handle, Runtime};
-
-/// How much later they are served: at 19, the most there is, a thread gets what nobody else wants and a little more.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 19;
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
+    thread_native_id,
+};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 /// A runtime of one thread at lower priority; elsewhere than on Linux, at the usual one. What still runs on it when it
 /// is dropped is abandoned, not waited for.
@@ -23,7 +24,7 @@ impl LowPriority {
             .on_thread_start(|| {
                 // Without it projections are level sooner and issuing is slower: nothing breaks.
                 #[cfg(target_os = "linux")]
-                let _ = rustix::process::nice(NICENESS);
+                let _ = serve_last();
             })
             .enable_all()
             .build()?;
@@ -35,6 +36,14 @@ impl LowPriority {
         // There is a runtime until it is dropped.
         self.0.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone())
     }
+}
+
+/// `SCHED_IDLE` (sched(7)): whoever else wakes up takes the processor at once, where a merely nice thread may keep it
+/// for the rest of its slice; and what nobody else wants, and a little more, is enough to follow a log.
+#[cfg(target_os = "linux")]
+fn serve_last() -> Result<(), thread_priority::Error> {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
 }
 
 impl Drop for LowPriority {

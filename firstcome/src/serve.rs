@@ -1,41 +1,67 @@
-//! `firstcome serve`: the whole system in one process, with the console where there is a terminal, until a signal.
+//! Running a service until a signal: `firstcome serve`, with the console where there is a terminal, and the parts of a
+//! cluster, which have none.
 
+use std::future::Future;
 use std::io::IsTerminal as _;
 
 use anyhow::{Context as _, bail};
 use firstcome_console::ConsoleArgs;
 use firstcome_shared::auth::{ApiKeys, Role};
+use firstcome_shared::config;
 use firstcome_shared::lifecycle::Lifecycle;
-use firstcome_shared::telemetry::{LogTo, install_tracing};
+use firstcome_shared::telemetry::LogTo;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::ServeArgs;
+use crate::cli::{LoggingArgs, ServeArgs};
 use crate::data_dir::DataDir;
-use crate::process::{Process, Settings};
+use crate::files::{self, Settings};
+use crate::process::Process;
 
-/// Serves until the first signal, or until the console is left; a second signal ends it at once.
-pub async fn run(args: ServeArgs, filter: &str) -> anyhow::Result<()> {
+/// Serves both sides until the first signal, or until the console is left; a second signal ends it at once.
+pub async fn run(args: ServeArgs, logging: &LoggingArgs) -> anyhow::Result<()> {
     let folder = DataDir::open(&args.data_dir)?;
     let console = !args.headless && std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let log = if console { LogTo::File(folder.log_for_people()) } else { LogTo::Stderr };
-    install_tracing(&log, false, filter)?;
+    logging.begin(&log)?;
     let (keys, console_key) = keys(&args, console)?;
-    let mut signals = Signals::new()?;
+    let screen = console.then(|| ConsoleArgs {
+        api_key: console_key,
+        operator: args.operator,
+        owner: true,
+        ..ConsoleArgs::for_server(String::new())
+    });
     let settings =
         Settings { folder, addr: args.addr, keys, code_secret: args.code_secret, queue: args.queue };
-    let process = Process::start(settings).await?;
-    if !console {
+    run_until_told(files::start(settings), screen).await
+}
+
+/// Serves one part of a cluster until the first signal; a second signal ends it at once.
+#[cfg(feature = "cluster")]
+pub async fn run_part(
+    start: impl Future<Output = anyhow::Result<Process>>,
+    logging: &LoggingArgs,
+) -> anyhow::Result<()> {
+    logging.begin(&LogTo::Stderr)?;
+    run_until_told(start, None).await
+}
+
+async fn run_until_told(
+    start: impl Future<Output = anyhow::Result<Process>>,
+    console: Option<ConsoleArgs>,
+) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let process = tokio::select! {
+        started = start => started?,
+        // Nothing was accepted yet.
+        () = signals.next() => return Ok(()),
+    };
+    if console.is_none() {
         println!("firstcome listens on {0}  (API: {0}/docs, metrics: {0}/metrics)", process.url);
     }
     tracing::info!(url = process.url, "serving");
     let lifecycle = process.lifecycle.clone();
-    let ended = if console {
-        let screen = ConsoleArgs {
-            api_key: console_key,
-            operator: args.operator,
-            owner: true,
-            ..ConsoleArgs::for_server(process.url.clone())
-        };
+    let ended = if let Some(screen) = console {
+        let screen = ConsoleArgs { servers: vec![process.url.clone()], ..screen };
         tokio::select! {
             ended = firstcome_console::run(screen) => ended.map_err(anyhow::Error::from),
             ended = end(&mut signals, &lifecycle) => ended,
@@ -50,17 +76,21 @@ pub async fn run(args: ServeArgs, filter: &str) -> anyhow::Result<()> {
     }
 }
 
+/// The keys that a service accepts.
+pub fn parse_keys(entries: &str) -> anyhow::Result<ApiKeys> {
+    entries.parse().context(config::API_KEYS)
+}
+
 /// The keys the service accepts. Where there are any, the console of this process gets one of its own, for as long as
 /// the process lives.
 fn keys(args: &ServeArgs, console: bool) -> anyhow::Result<(ApiKeys, Option<String>)> {
-    let parse = |entries: &str| entries.parse::<ApiKeys>().context(firstcome_shared::config::API_KEYS);
-    let keys = parse(&args.api_keys)?;
+    let keys = parse_keys(&args.api_keys)?;
     if keys.is_empty() || !console {
         return Ok((keys, None));
     }
     let role = if args.operator { Role::Operator } else { Role::Reader };
     let own = ApiKeys::generate("console", role)?;
-    Ok((parse(&format!("{},{}", args.api_keys, own.entry))?, Some(own.key)))
+    Ok((parse_keys(&format!("{},{}", args.api_keys, own.entry))?, Some(own.key)))
 }
 
 /// A signal, or the death of a task, which is an error.

@@ -1,24 +1,64 @@
-//! The read side's metrics, as handles that were looked up once.
+//! The read side's metrics: how far the read model is behind, and whether it holds what the log says.
+
+mod compare;
+mod watched;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use firstcome_shared::telemetry::{
-    CONSUMER_POSITION, DEPENDENCY_UP, LAG_EVENTS, LAG_SECONDS, PARKED_CAMPAIGNS,
+    CONSUMER_POSITION, DEPENDENCY_UP, LAG_EVENTS, LAG_SECONDS, LOG_FORGOT, PARKED_CAMPAIGNS,
+    PROJECTION_STALLED,
 };
 use firstcome_shared::wire::ProjectionView;
 use metrics::{Gauge, gauge};
+use tokio::time::{sleep, timeout};
 
+use crate::Query;
 use crate::read_model::ReadModel;
+use watched::Campaigns;
 
-/// Made after the recorder was installed.
-pub(crate) struct Metrics {
+const EVERY: Duration = Duration::from_secs(1);
+/// What does not answer by then is away.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl Query {
+    /// Keeps the metrics of the read side until the process stops.
+    pub async fn measure(self: Arc<Self>) {
+        let campaigns = Campaigns::default();
+        let both = async { tokio::join!(self.keep_gauges(&campaigns), self.compare_with_log(&campaigns)) };
+        self.shutdown.run_until_cancelled(both).await;
+    }
+
+    async fn keep_gauges(&self, campaigns: &Campaigns) {
+        let metrics = Metrics::new(&*self.model, self.log.partitions());
+        loop {
+            let up = timeout(PATIENCE, campaigns.look(self)).await.is_ok_and(|looked| looked.is_ok());
+            metrics.up.set(flag(up));
+            metrics.forgot.set(flag(self.progress.forgot().is_some()));
+            metrics.stalled.set(flag(self.progress.stalled().is_some()));
+            let view = timeout(PATIENCE, self.progress.view(&*self.log, &*self.clock));
+            if let Ok(view) = view.await {
+                metrics.lag(&view);
+            }
+            sleep(EVERY).await;
+        }
+    }
+}
+
+/// Handles that were looked up once, after the recorder was installed.
+struct Metrics {
     up: Gauge,
     positions: Vec<Gauge>,
     lag_events: Gauge,
     lag_seconds: Gauge,
     parked: Gauge,
+    forgot: Gauge,
+    stalled: Gauge,
 }
 
 impl Metrics {
-    pub(crate) fn new(model: &dyn ReadModel, partitions: u32) -> Self {
+    fn new(model: &dyn ReadModel, partitions: u32) -> Self {
         let name = model.name();
         let position = |partition: u32| gauge!(CONSUMER_POSITION, "projection" => name, "partition" => partition.to_string());
         Self {
@@ -27,14 +67,12 @@ impl Metrics {
             lag_events: gauge!(LAG_EVENTS, "projection" => name),
             lag_seconds: gauge!(LAG_SECONDS, "projection" => name),
             parked: gauge!(PARKED_CAMPAIGNS, "projection" => name),
+            forgot: gauge!(LOG_FORGOT, "projection" => name),
+            stalled: gauge!(PROJECTION_STALLED, "projection" => name),
         }
     }
 
-    pub(crate) fn up(&self, up: bool) {
-        self.up.set(f64::from(u8::from(up)));
-    }
-
-    pub(crate) fn lag(&self, view: &ProjectionView) {
+    fn lag(&self, view: &ProjectionView) {
         for (gauge, position) in self.positions.iter().zip(&view.positions) {
             gauge.set(float(position.sequence));
         }
@@ -42,6 +80,10 @@ impl Metrics {
         self.lag_seconds.set(view.lag_seconds);
         self.parked.set(float(view.parked));
     }
+}
+
+fn flag(on: bool) -> f64 {
+    f64::from(u8::from(on))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; counts stay far below 2^53")]

@@ -12,6 +12,8 @@
 //! * A query asked after [`Projection::checkpoint`] gave a sequence sees at least everything up to it.
 //! * Queries do not wait for the writer.
 
+#[cfg(feature = "cluster")]
+pub mod mongo;
 pub mod sqlite;
 
 #[cfg(test)]

@@ -11,11 +11,10 @@ use firstcome_shared::position::Position;
 use firstcome_shared::projection::{Progress, Reader, StoreUnavailable};
 use firstcome_shared::wire::{Code, Problem};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::metrics::Metrics;
 use crate::read_model::ReadModel;
 
 /// How long a query waits for the position that it was asked to have reached.
@@ -24,7 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// How long a probe waits for the store.
 const PROBE: Duration = Duration::from_secs(1);
-const MEASURE_EVERY: Duration = Duration::from_secs(1);
 
 /// The read side.
 #[derive(Debug)]
@@ -77,22 +75,6 @@ impl Query {
     /// Every route of the read side, all under `/v1/history`.
     pub fn routes(self: Arc<Self>) -> OpenApiRouter {
         crate::http::routes(self)
-    }
-
-    /// Keeps the metrics of the read side until the process stops.
-    pub async fn measure(self: Arc<Self>) {
-        let metrics = Metrics::new(&*self.model, self.log.partitions());
-        let measuring = async {
-            loop {
-                let up = self.probe().await.is_ok();
-                metrics.up(up);
-                if let Ok(view) = self.progress.view(&*self.log, &*self.clock).await {
-                    metrics.lag(&view);
-                }
-                sleep(MEASURE_EVERY).await;
-            }
-        };
-        self.shutdown.run_until_cancelled(measuring).await;
     }
 
     /// What is not ready. The log may be away: history is answered without it.

@@ -192,6 +192,7 @@ impl History {
             prev,
             nonce: format!("nonce-{sequence}"),
             entries,
+            requests: BTreeMap::new(),
         };
         assert!(subject.lane == Lane::Decisions || epoch == 0);
         let position = Position::new(0, sequence);

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 pub(crate) use extract::unauthenticated;
-pub use extract::{Issuer, Operator, Reader};
+pub use extract::{Acting, Issuer, Operator, Reader};
 pub use keys::{ApiKeys, InvalidKeys, NewKey};
 
 /// What a key allows; each role may do all that the one before it may.

@@ -98,6 +98,7 @@ mod tests {
             prev,
             nonce: "nonce".to_owned(),
             entries: vec![Entry { decision: numbers.0, at: Millis(0), event }],
+            requests: std::collections::BTreeMap::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use tokio::time::sleep;
 
 use crate::clock::{Clock, jittered, random_hex};
 use crate::domain::{CampaignId, mask};
-use crate::event::{Entry, Event, Message, VERSION};
+use crate::event::{Actor, Entry, Event, Message, VERSION};
 use crate::event_log::{AppendError, EventLog, LogUnavailable, Subject};
 use crate::position::Position;
 use crate::projection::{Projection, Remedy, StoreUnavailable};
@@ -57,17 +57,13 @@ pub async fn remedy(
     clock: &dyn Clock,
     position: Position,
     remedy: Remedy,
-    actor: &str,
+    actor: Actor<'_>,
 ) -> Result<(), NotRemedied> {
     let parked = projection.parked(position.partition).await?;
     let parked =
         parked.into_iter().find(|parked| parked.position == position).ok_or(NotRemedied::NotFound)?;
-    let action = match remedy {
-        Remedy::Replay => "replay",
-        Remedy::Discard => "discard",
-    };
     let target = format!("{} {position}", projection.name());
-    log_act(log, clock, &parked.campaign, actor, action, &target).await?;
+    log_act(log, clock, &parked.campaign, actor, remedy.as_str(), &target).await?;
     if projection.request(position, remedy).await? { Ok(()) } else { Err(NotRemedied::NotFound) }
 }
 
@@ -76,7 +72,7 @@ pub async fn log_act(
     log: &dyn EventLog,
     clock: &dyn Clock,
     campaign: &CampaignId,
-    actor: &str,
+    actor: Actor<'_>,
     action: &str,
     target: &str,
 ) -> Result<Position, LogUnavailable> {
@@ -92,7 +88,7 @@ pub async fn log_act(
             end => end.map_or(0, |end| end.position.sequence),
         };
         let event = Event::OperatorActed {
-            actor: actor.to_owned(),
+            actor: actor.name.to_owned(),
             action: action.to_owned(),
             target: target.to_owned(),
         };
@@ -106,6 +102,7 @@ pub async fn log_act(
             prev,
             nonce: nonce.clone(),
             entries: vec![Entry { decision: 0, at: clock.now(), event }],
+            requests: actor.request.map(|id| (0, id.to_owned())).into_iter().collect(),
         };
         match log.append(&subject, prev, message.encode()).await {
             Ok(sequence) => return Ok(crate::event_log::position(log, &subject, sequence)),

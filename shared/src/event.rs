@@ -1,6 +1,8 @@
 //! What stands in the log: messages of past-tense events, version 1. Old messages must stay readable for ever, so
 //! golden files hold this format; a new field needs a default, and an unknown kind is poison, not dropped.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,21 @@ pub struct IssuedCoupon {
     /// Its code. Empty in an outbox: the gate has no secret, the appender fills it in ([`Entry::seal`]).
     #[serde(default)]
     pub code: String,
+}
+
+/// Who does something, and in which request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Actor<'a> {
+    /// The name of a key, or who acts by himself.
+    pub name: &'a str,
+    /// The request's id, where it has one.
+    pub request: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Actor<'a> {
+    fn from(name: &'a str) -> Self {
+        Self { name, request: None }
+    }
 }
 
 /// Something that was decided.
@@ -173,7 +190,8 @@ impl Entry {
                 Event::CampaignCreated { definition, .. } | Event::CampaignUpdated { definition, .. } => {
                     1_000 + 120 * definition.windows.len() + 2 * definition.name.len()
                 }
-                _ => 200,
+                // With a request's id beside it.
+                _ => 500,
             }
     }
 }
@@ -200,6 +218,10 @@ pub struct Message {
     pub nonce: String,
     /// The decisions.
     pub entries: Vec<Entry>,
+    /// Ids of the requests in which operators had decisions of it made, by decision; 0 for what the gate did not
+    /// decide. The instance that was asked knows them, and no gate keeps them: what another instance appends has none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<u64, String>,
 }
 
 /// A [`Message`] of the present version on its way into the log, from borrowed parts: entries stay where they are
@@ -215,6 +237,8 @@ pub struct Draft<'a> {
     pub prev: u64,
     pub nonce: &'a str,
     pub entries: Vec<&'a Entry>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<u64, &'a str>,
 }
 
 impl Draft<'_> {
@@ -239,10 +263,16 @@ pub struct Undecodable(pub String);
 impl Message {
     /// The bytes for the log.
     pub fn encode(&self) -> Bytes {
-        let Self { version: _, campaign, log, epoch, first, last, prev, nonce, entries } = self;
+        let Self { version: _, campaign, log, epoch, first, last, prev, nonce, entries, requests } = self;
         let entries = entries.iter().collect();
-        Draft { campaign, log, epoch: *epoch, first: *first, last: *last, prev: *prev, nonce, entries }
-            .encode()
+        let requests = requests.iter().map(|(decision, id)| (*decision, id.as_str())).collect();
+        let (epoch, first, last, prev) = (*epoch, *first, *last, *prev);
+        Draft { campaign, log, epoch, first, last, prev, nonce, entries, requests }.encode()
+    }
+
+    /// The id of the request in which a decision was made, where it is known.
+    pub fn request(&self, decision: u64) -> Option<&str> {
+        self.requests.get(&decision).map(String::as_str)
     }
 
     /// Reads the bytes of the log.

@@ -13,6 +13,8 @@
 //! * The log has an [identity](EventLog::identity), random, for life. Another identity is another log (ARCHITECTURE L7).
 //! * Nothing expires; when the log is full, appends are refused as [`AppendError::Unavailable`].
 
+#[cfg(feature = "cluster")]
+pub mod jetstream;
 pub mod sqlite;
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub use json::Json;
 pub use listen::{BindError, bind};
 pub use params::{Path, Query};
 pub use problem::{Failure, Result};
+pub use request_id::RequestId;
 pub use serve::{DRAIN, serve};
 pub use stack::DEADLINE;
 pub use stream::sse;

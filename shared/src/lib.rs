@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod dead_letters;
 pub mod domain;
+pub mod drift;
 pub mod event;
 pub mod event_log;
 pub mod fingerprint;

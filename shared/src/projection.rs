@@ -7,13 +7,15 @@ mod reader;
 pub use progress::Progress;
 pub use reader::{Reader, ReaderStopped};
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::chain::{Broken, Chain};
 use crate::clock::Millis;
 use crate::domain::CampaignId;
 use crate::event::Message;
-use crate::event_log::{Lane, Subject};
+use crate::event_log::{Budget, Lane, Subject};
 use crate::position::Position;
 
 /// A decoded message on its way into a store.
@@ -75,6 +77,16 @@ pub enum Remedy {
     Discard,
 }
 
+impl Remedy {
+    /// Its name in the log and in the audit.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Replay => "replay",
+            Self::Discard => "discard",
+        }
+    }
+}
+
 /// One step of a parked campaign back to level.
 #[derive(Debug)]
 pub struct Replayed<'a> {
@@ -86,6 +98,15 @@ pub struct Replayed<'a> {
     pub deliveries: &'a [Delivery],
     /// Where the rest begins; `None`: level with the checkpoint, unpark in the same step (ARCHITECTURE J3).
     pub rest: Option<Position>,
+}
+
+/// What a projection's next batch may be, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    /// How long to wait first.
+    pub wait: Duration,
+    /// How much to read.
+    pub most: Budget,
 }
 
 /// A batch was not applied; nothing of it was.
@@ -133,6 +154,12 @@ pub trait Projection: Send + Sync {
         now: Millis,
         ttl_ms: i64,
     ) -> Result<Option<u64>, StoreUnavailable>;
+
+    /// What the next batch may be, out of `most`: less, or later, where somebody has set a rate. The reader asks
+    /// before each batch and waits with nothing open, its lease renewed meanwhile.
+    fn allowance(&self, most: Budget) -> Allowance {
+        Allowance { wait: Duration::ZERO, most }
+    }
 
     /// How far the partition was read; `None` when it never was.
     async fn checkpoint(&self, partition: u32) -> Result<Option<Checkpoint>, StoreUnavailable>;

@@ -106,3 +106,18 @@ fn fields_of_a_later_release_are_passed_over() {
     let more = text.replacen("\"window\":1,", "\"window\":1,\"colour\":\"blue\",", 1);
     assert_eq!(Message::decode(more.as_bytes()), Message::decode(text.as_bytes()));
 }
+
+/// Who knows in which request a decision was made says so; messages from before that field are read as ever.
+#[test]
+fn a_message_may_name_the_requests_of_its_decisions() {
+    let plain = golden("campaign_paused.json");
+    let mut message = Message::decode(plain.as_bytes()).unwrap();
+    assert!(message.requests.is_empty());
+    let decision = message.entries[0].decision;
+    message.requests.insert(decision, "4f2a-1".to_owned());
+    let named = String::from_utf8(message.encode().to_vec()).unwrap();
+    let field = format!(",\"requests\":{{\"{decision}\":\"4f2a-1\"}}}}");
+    assert_eq!(named, plain.strip_suffix('}').unwrap().to_owned() + &field);
+    let again = Message::decode(named.as_bytes()).unwrap();
+    assert_eq!((again.request(decision), again.request(decision + 1)), (Some("4f2a-1"), None));
+}

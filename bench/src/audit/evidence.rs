@@ -47,7 +47,17 @@ pub(crate) async fn wait_until_level(
     within: Duration,
 ) -> Result<Level, BenchError> {
     let until = Instant::now() + within;
-    let end = api.pipeline().await?.log.positions;
+    let end = loop {
+        let end = api.pipeline().await?.log.positions;
+        if !end.is_empty() {
+            break end;
+        }
+        // The log is away: nobody knows where it ends.
+        if Instant::now() >= until {
+            return Err(BenchError::NotLevel(within, "the log does not answer".to_owned()));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    };
     let (mut ledger, mut read_model) = (None, None);
     loop {
         let mut behind = Vec::new();

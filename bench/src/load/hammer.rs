@@ -23,8 +23,8 @@ const HOPELESS: Duration = Duration::from_secs(10);
 pub(crate) enum Shot {
     /// `GET /healthz`: the yardstick.
     Health,
-    /// A coupon of that campaign for a person who never asked before.
-    Ask(String),
+    /// A coupon of these campaigns, in turn, for a person who never asked before.
+    Ask(Vec<String>),
 }
 
 /// A load for a span of time.
@@ -73,9 +73,8 @@ impl Volley {
 }
 
 struct Range {
-    shot: Shot,
     method: Method,
-    path: Uri,
+    paths: Vec<Uri>,
     rate: Option<(f64, Pacer)>,
     next: AtomicUsize,
     sent: AtomicU64,
@@ -88,17 +87,22 @@ impl Hammer {
     /// Runs the load. Fails only when not one connection opens.
     pub(crate) async fn run(&self, shot: Shot) -> Result<Volley, BenchError> {
         let lines = self.open().await?;
-        let (method, path) = match &shot {
-            Shot::Health => (Method::GET, "/healthz".to_owned()),
-            Shot::Ask(campaign) => (Method::POST, format!("/v1/campaigns/{campaign}/coupons")),
+        let (method, paths) = match &shot {
+            Shot::Health => (Method::GET, vec!["/healthz".to_owned()]),
+            Shot::Ask(campaigns) => {
+                let path = |campaign| format!("/v1/campaigns/{campaign}/coupons");
+                (Method::POST, campaigns.iter().map(path).collect())
+            }
         };
-        let path: Uri = path.parse().map_err(|_| BenchError::Usage(format!("{path:?} is not a path")))?;
+        let parsed = |path: String| {
+            path.parse::<Uri>().map_err(|_| BenchError::Usage(format!("{path:?} is not a path")))
+        };
+        let paths = paths.into_iter().map(parsed).collect::<Result<_, _>>()?;
         let began = Instant::now();
         let whole = self.warm_up + self.span;
         let range = Arc::new(Range {
-            shot,
             method,
-            path,
+            paths,
             rate: self.rate.map(|rate| {
                 let due = move |turn| Some(due(rate, turn)).filter(|due| *due < whole);
                 (rate, Pacer::start(began, due))
@@ -186,11 +190,10 @@ async fn work(mut line: Line, range: Arc<Range>) -> Counts {
             continue;
         }
         range.sent.fetch_add(1, Ordering::Relaxed);
-        let body = match range.shot {
-            Shot::Health => None,
-            Shot::Ask(_) => Some(Bytes::from(format!("{{\"user_id\":\"u-{turn}\"}}"))),
-        };
-        let answer = line.ask(&range.method, &range.path, body).await;
+        let body =
+            (range.method == Method::POST).then(|| Bytes::from(format!("{{\"user_id\":\"u-{turn}\"}}")));
+        let path = &range.paths[turn % range.paths.len()];
+        let answer = line.ask(&range.method, path, body).await;
         let now = Instant::now();
         // In a closed loop only what came within the span makes the rate. In an open loop every request of the span
         // counts, however late its answer: leaving out the late ones would flatter the tail.

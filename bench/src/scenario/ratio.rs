@@ -125,7 +125,7 @@ impl Bench {
             let healthz = hammer.run(Shot::Health).await?;
             let healthz_per_second = healthz.rate(200);
             let (issues, level_after_seconds) = self.issues(hammer, faults).await?;
-            let refusals = hammer.run(Shot::Ask(sold_out.to_owned())).await?;
+            let refusals = hammer.run(Shot::Ask(vec![sold_out.to_owned()])).await?;
             for (what, volley, status) in [("healthz", &healthz, 200), ("sold out", &refusals, 409)] {
                 unexpected(what, connections, volley, status, faults);
             }
@@ -159,24 +159,29 @@ impl Bench {
         })
     }
 
-    /// Issues from a fresh campaign; afterwards the gate must have counted at least what was answered and at most what was
+    /// Issues from fresh campaigns; afterwards the gate must have counted at least what was answered and at most what was
     /// sent, and the projections get the time to become level, so that the next span is not measured against their work.
     async fn issues(&self, hammer: &Hammer, faults: &mut Vec<String>) -> Result<(Volley, f64), BenchError> {
-        let id = self.campaign(PLENTY).await?;
-        let volley = hammer.run(Shot::Ask(id.clone())).await?;
+        let mut ids = Vec::new();
+        for _ in 0..self.args.campaigns {
+            ids.push(self.campaign(PLENTY).await?);
+        }
+        let volley = hammer.run(Shot::Ask(ids.clone())).await?;
         let ended = Instant::now();
         unexpected("issues", hammer.connections, &volley, 201, faults);
-        let view = self.api.campaign(&id).await?;
-        if !(volley.count(201)..=volley.sent).contains(&view.issued)
-            || view.issued + view.remaining != view.stock
-        {
+        let (mut issued, mut conserved) = (0, true);
+        for id in &ids {
+            let view = self.api.campaign(id).await?;
+            issued += view.issued;
+            conserved &= view.issued + view.remaining == view.stock;
+        }
+        if !(volley.count(201)..=volley.sent).contains(&issued) || !conserved {
             faults.push(format!(
-                "{id}: {} answered 201 of {} sent; the gate says issued {}, remaining {}, stock {}",
+                "{}: {} answered 201 of {} sent; the gate says issued {issued}{}",
+                ids.join(", "),
                 volley.count(201),
                 volley.sent,
-                view.issued,
-                view.remaining,
-                view.stock
+                if conserved { "" } else { ", and issued + remaining is not the stock" }
             ));
         }
         let level = wait_until_level(&self.api, ended, LEVEL_WITHIN).await?;

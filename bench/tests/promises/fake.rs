@@ -93,34 +93,52 @@ pub struct World {
 
 /// The running server.
 pub struct Fake {
+    /// Its address; those of its sides, separated by a comma.
     pub url: String,
     world: Arc<Mutex<World>>,
-    server: tokio::task::JoinHandle<()>,
+    servers: Vec<tokio::task::JoinHandle<()>>,
 }
+
+type Routes = Router<Arc<Mutex<World>>>;
 
 impl Drop for Fake {
     fn drop(&mut self) {
-        self.server.abort();
+        self.servers.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 
 impl Fake {
+    /// Both sides at one address.
     pub async fn start(faults: Faults) -> Self {
+        Self::serve(faults, |commands, queries| vec![commands.merge(queries)]).await
+    }
+
+    /// Each side at an address of its own, the read side's first.
+    pub async fn split(faults: Faults) -> Self {
+        Self::serve(faults, |commands, queries| vec![queries, commands]).await
+    }
+
+    async fn serve(faults: Faults, sides: fn(Routes, Routes) -> Vec<Routes>) -> Self {
         let world = Arc::new(Mutex::new(World { faults, ..World::default() }));
-        let app = Router::new()
-            .route("/healthz", get(|| async { "ok" }))
+        let commands = Router::new()
             .route("/v1/campaigns", post(create).get(list))
             .route("/v1/campaigns/{id}", get(show))
             .route("/v1/campaigns/{id}/coupons", post(ask))
             .route("/v1/campaigns/{id}/fingerprint", get(fingerprint))
+            .route("/v1/pipeline", get(pipeline));
+        let queries = Router::new()
             .route("/v1/history/campaigns/{id}/fingerprint", get(history_fingerprint))
-            .route("/v1/pipeline", get(pipeline))
-            .route("/v1/history/lag", get(lag))
-            .with_state(Arc::clone(&world));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, world, server }
+            .route("/v1/history/lag", get(lag));
+        let (mut urls, mut servers) = (Vec::new(), Vec::new());
+        for side in sides(commands, queries) {
+            let nothing = || async { refuse(Problem::new(Code::NotFound, "nothing at this path")) };
+            let app = side.route("/healthz", get(|| async { "ok" })).fallback(nothing);
+            let app = app.with_state(Arc::clone(&world));
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            urls.push(format!("http://{}", listener.local_addr().unwrap()));
+            servers.push(tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }));
+        }
+        Self { url: urls.join(","), world, servers }
     }
 
     pub fn world(&self) -> MutexGuard<'_, World> {
@@ -128,7 +146,7 @@ impl Fake {
     }
 
     pub fn target(&self) -> Target {
-        Target::new(&[&self.url], None).unwrap()
+        Target::new(&self.url.split(',').collect::<Vec<_>>(), None).unwrap()
     }
 
     pub fn api(&self) -> Api {

@@ -66,6 +66,20 @@ async fn ratio_puts_every_rate_beside_healthz() {
     assert!(set.latency.count > 0 && report.to_string().contains("median"), "{report}");
 }
 
+/// In a cluster each side has an address: load goes to the one that issues, questions to whoever can answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_side_of_a_cluster_is_asked_what_it_knows() {
+    let fake = Fake::split(Faults::default()).await;
+    let report = bench(&fake, "--scenario rush --stock 100 --people 500 --connections 16").await.unwrap();
+    assert!(report.ok(), "{report}");
+    let report =
+        bench(&fake, "--scenario ratio --connections 4 --campaigns 3 --seconds 1 --runs 1").await.unwrap();
+    assert!(report.ok(), "{report}");
+    let read_side = fake.url.split(',').next().unwrap().to_owned();
+    let alone = run(Cli::parse_from(["bench", "--server", &read_side]).bench).await.unwrap_err();
+    assert!(matches!(alone, BenchError::Usage(_)), "{alone}");
+}
+
 #[tokio::test]
 async fn arguments_that_make_no_sense_are_refused() {
     let fake = Fake::start(Faults::default()).await;

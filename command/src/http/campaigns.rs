@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
-use firstcome_shared::auth::{Operator, Reader};
+use firstcome_shared::auth::{Acting, Reader};
 use firstcome_shared::domain::{CampaignId, Command, Refused, create};
 use firstcome_shared::http::{self, Failure, Json, Path, Query};
 use firstcome_shared::wire::{Campaign, Code, CreateCampaign, Page, PatchCampaign, Problem};
@@ -56,11 +56,12 @@ pub(super) async fn list(
         (status = 422, response = Problem)))]
 pub(super) async fn create(
     State(service): State<Arc<Service>>,
-    Operator(caller): Operator,
+    acting: Acting,
     Json(request): Json<CreateCampaign>,
 ) -> http::Result<impl IntoResponse> {
-    match service.create(&request, &caller.name).await {
+    match service.create(&request, acting.actor()).await {
         Ok(campaign) => {
+            acting.did("create", &campaign.id);
             let location = format!("/v1/campaigns/{}", campaign.id);
             Ok((StatusCode::CREATED, [(LOCATION, location)], Json(campaign)))
         }
@@ -97,12 +98,12 @@ pub(super) async fn get(
         (status = 409, response = Problem), (status = 422, response = Problem)))]
 pub(super) async fn patch(
     State(service): State<Arc<Service>>,
-    Operator(caller): Operator,
+    acting: Acting,
     Path(id): Path<String>,
     Json(request): Json<PatchCampaign>,
 ) -> http::Result<Json<Campaign>> {
     let command = Command::Update(create::patch(&request).map_err(invalid)?);
-    command_campaign(&service, &id, command, &caller.name).await
+    command_campaign(&service, &id, command, "update", &acting).await
 }
 
 /// Pauses a campaign
@@ -112,10 +113,10 @@ pub(super) async fn patch(
     responses((status = 200, body = Campaign), (status = 404, response = Problem), (status = 409, response = Problem)))]
 pub(super) async fn pause(
     State(service): State<Arc<Service>>,
-    Operator(caller): Operator,
+    acting: Acting,
     Path(id): Path<String>,
 ) -> http::Result<Json<Campaign>> {
-    command_campaign(&service, &id, Command::Pause, &caller.name).await
+    command_campaign(&service, &id, Command::Pause, "pause", &acting).await
 }
 
 /// Resumes a campaign
@@ -125,10 +126,10 @@ pub(super) async fn pause(
     responses((status = 200, body = Campaign), (status = 404, response = Problem)))]
 pub(super) async fn resume(
     State(service): State<Arc<Service>>,
-    Operator(caller): Operator,
+    acting: Acting,
     Path(id): Path<String>,
 ) -> http::Result<Json<Campaign>> {
-    command_campaign(&service, &id, Command::Resume, &caller.name).await
+    command_campaign(&service, &id, Command::Resume, "resume", &acting).await
 }
 
 /// Cancels a campaign
@@ -138,10 +139,10 @@ pub(super) async fn resume(
     responses((status = 200, body = Campaign), (status = 404, response = Problem)))]
 pub(super) async fn cancel(
     State(service): State<Arc<Service>>,
-    Operator(caller): Operator,
+    acting: Acting,
     Path(id): Path<String>,
 ) -> http::Result<Json<Campaign>> {
-    command_campaign(&service, &id, Command::Cancel, &caller.name).await
+    command_campaign(&service, &id, Command::Cancel, "cancel", &acting).await
 }
 
 /// Rebuilds a campaign's gate
@@ -152,22 +153,28 @@ pub(super) async fn cancel(
     responses((status = 200, body = Campaign), (status = 404, response = Problem)))]
 pub(super) async fn rebuild(
     State(service): State<Arc<Service>>,
-    Operator(caller): Operator,
+    acting: Acting,
     Path(id): Path<String>,
 ) -> http::Result<Json<Campaign>> {
-    let campaign = service.rebuild(&campaign_id(&id)?, &caller.name).await;
-    Ok(Json(campaign.map_err(|why| no_answer(&id, why))?))
+    let campaign = service.rebuild(&campaign_id(&id)?, acting.actor()).await;
+    let campaign = campaign.map_err(|why| no_answer(&id, why))?;
+    acting.did("rebuild", &id);
+    Ok(Json(campaign))
 }
 
 async fn command_campaign(
     service: &Service,
     id: &str,
     command: Command,
-    actor: &str,
+    action: &str,
+    acting: &Acting,
 ) -> Result<Json<Campaign>, Failure> {
-    let outcome = service.command(&campaign_id(id)?, command, actor).await;
+    let outcome = service.command(&campaign_id(id)?, command, acting.actor()).await;
     match outcome.map_err(|why| no_answer(id, why))? {
-        Ok(campaign) => Ok(Json(campaign)),
+        Ok(campaign) => {
+            acting.did(action, id);
+            Ok(Json(campaign))
+        }
         Err(Refused::Invalid(problem)) => Err(invalid(problem).into()),
         Err(Refused::Conflict(problem)) => Err(Problem::new(Code::Conflict, format!("{problem}.")).into()),
     }

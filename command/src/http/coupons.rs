@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use firstcome_shared::auth::Issuer;
 use firstcome_shared::domain::{Ask, CampaignId, Held, RequestKey, Terms, UserId, Verdict};
-use firstcome_shared::http::{self, Failure, Json, Path};
+use firstcome_shared::http::{self, Failure, Json, Path, RequestId};
 use firstcome_shared::wire::{
     AskCoupon, Code, Coupon, CouponStatus, Issued, Outcome, Problem, StateReason, Time,
 };
@@ -55,6 +55,7 @@ pub(super) async fn issue(
     Issuer(_): Issuer,
     Path(id): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
+    request_id: RequestId,
     Json(ask): Json<AskCoupon>,
 ) -> http::Result<Response> {
     let campaign = campaign_id(&id)?;
@@ -73,6 +74,8 @@ pub(super) async fn issue(
     };
     match verdict {
         Verdict::Issued { held, remaining } => {
+            // The message at that position has this coupon, in the log and in both projections.
+            tracing::debug!(id = request_id.as_str(), %campaign, seq = held.seq, %position, "coupon issued");
             Ok((StatusCode::CREATED, issued(Outcome::Issued, &held, Some(remaining))).into_response())
         }
         Verdict::AlreadyIssued(held) => Ok(issued(Outcome::AlreadyIssued, &held, None).into_response()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use firstcome_shared::auth::{Operator, Reader};
+use firstcome_shared::auth::{Acting, Operator, Reader};
 use firstcome_shared::dead_letters::{self, NotRemedied};
 use firstcome_shared::domain::CampaignId;
 use firstcome_shared::http::{self, Failure, Json, Path, Query};
@@ -14,18 +14,16 @@ use firstcome_shared::wire::{AuditEntry, Code, DeadLetter, Page, Pipeline, Probl
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{no_answer, unavailable};
+use super::unavailable;
 use crate::service::Service;
 
 /// Shows the pipeline
 ///
-/// Gate → outbox → log → ledger, as this instance sees it.
+/// Gate → outbox → log → ledger, as this instance sees it, also while some of it is away: that stands among the
+/// dependencies.
 #[utoipa::path(get, path = "/v1/pipeline", tag = "operations", responses((status = 200, body = Pipeline)))]
-pub(super) async fn pipeline(
-    State(service): State<Arc<Service>>,
-    Reader(_): Reader,
-) -> http::Result<Json<Pipeline>> {
-    Ok(Json(service.pipeline().await.map_err(|why| no_answer("", why))?))
+pub(super) async fn pipeline(State(service): State<Arc<Service>>, Reader(_): Reader) -> Json<Pipeline> {
+    Json(service.pipeline().await)
 }
 
 /// Lists the ledger's dead letters
@@ -48,10 +46,10 @@ pub(super) async fn dead_letters(
     responses((status = 202, description = "It will be replayed"), (status = 404, response = Problem)))]
 pub(super) async fn replay(
     State(service): State<Arc<Service>>,
-    Operator(caller): Operator,
+    acting: Acting,
     Path(id): Path<String>,
 ) -> http::Result<StatusCode> {
-    remedy(&service, &id, Remedy::Replay, &caller.name).await
+    remedy(&service, &id, Remedy::Replay, &acting).await
 }
 
 /// Discards a dead letter
@@ -61,19 +59,21 @@ pub(super) async fn replay(
     responses((status = 202, description = "It will be skipped"), (status = 404, response = Problem)))]
 pub(super) async fn discard(
     State(service): State<Arc<Service>>,
-    Operator(caller): Operator,
+    acting: Acting,
     Path(id): Path<String>,
 ) -> http::Result<StatusCode> {
-    remedy(&service, &id, Remedy::Discard, &caller.name).await
+    remedy(&service, &id, Remedy::Discard, &acting).await
 }
 
-async fn remedy(service: &Service, id: &str, remedy: Remedy, actor: &str) -> Result<StatusCode, Failure> {
+async fn remedy(service: &Service, id: &str, remedy: Remedy, acting: &Acting) -> Result<StatusCode, Failure> {
     let unknown = || Problem::new(Code::DeadLetterNotFound, format!("No campaign is parked at {id:?}."));
     let position: Position = id.parse().map_err(|_| unknown())?;
-    match dead_letters::remedy(service.log(), service.ledger(), service.clock(), position, remedy, actor)
-        .await
-    {
-        Ok(()) => Ok(StatusCode::ACCEPTED),
+    let (log, ledger, clock) = (service.log(), service.ledger(), service.clock());
+    match dead_letters::remedy(log, ledger, clock, position, remedy, acting.actor()).await {
+        Ok(()) => {
+            acting.did(remedy.as_str(), &format!("{} {position}", ledger.name()));
+            Ok(StatusCode::ACCEPTED)
+        }
         Err(NotRemedied::NotFound) => Err(unknown().into()),
         Err(error) => Err(unavailable(error)),
     }

@@ -1,7 +1,7 @@
 //! From decided to logged: entries wait here in the order of their decisions, one append is in flight, and answers
 //! are held back until the log has everything they rest on (ARCHITECTURE L1-L5, A1, A2).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
 use std::time::Duration;
 
@@ -60,6 +60,8 @@ pub(super) struct Appender {
     /// Entries of `end.epoch` after `end.last`, ascending; gaps are others' decisions.
     entries: VecDeque<Entry>,
     bytes: usize,
+    /// In which requests operators had them decided, by decision.
+    requests: BTreeMap<u64, String>,
     waiting: VecDeque<Waiting>,
     in_flight: Option<JoinHandle<Appended>>,
     /// An append in doubt: to be sent again with the same bytes, unless the end tells otherwise (ARCHITECTURE L4).
@@ -75,6 +77,7 @@ impl Appender {
             end,
             entries: VecDeque::new(),
             bytes: 0,
+            requests: BTreeMap::new(),
             waiting: VecDeque::new(),
             in_flight: None,
             doubt: None,
@@ -121,6 +124,12 @@ impl Appender {
         self.shared.status.set_decision(decision);
         self.waiting.push_back(Waiting { decision, release: Box::new(release) });
         self.settle();
+    }
+
+    /// These entries were decided in that request.
+    pub(super) fn decided_in(&mut self, request: Option<&str>, entries: &[Entry]) {
+        let Some(request) = request else { return };
+        self.requests.extend(entries.iter().map(|entry| (entry.decision, request.to_owned())));
     }
 
     /// The next decision to be logged is not here but in the gate's outbox, and somebody waits for it.
@@ -248,6 +257,7 @@ impl Appender {
         if end.epoch > self.end.epoch {
             // A new epoch: what was decided under the old one and is not logged is told to nobody.
             self.entries.clear();
+            self.requests.clear();
             self.bytes = 0;
             self.doubt = None;
             // What is in flight expects an old position; its task goes on, its result says nothing any more.
@@ -290,6 +300,9 @@ impl Appender {
         while let Some(entry) = self.entries.pop_front_if(|entry| entry.decision <= end.last) {
             self.bytes = self.bytes.saturating_sub(entry.weight());
         }
+        while self.requests.first_key_value().is_some_and(|(decision, _)| *decision <= end.last) {
+            self.requests.pop_first();
+        }
         self.settle();
     }
 
@@ -324,6 +337,7 @@ impl Appender {
             prev: self.end.sequence,
             nonce: &random_hex::<8>(),
             entries,
+            requests: self.requests.range(..=last).map(|(decision, id)| (*decision, id.as_str())).collect(),
         };
         Some(Attempt { expected: self.end.sequence, last, bytes: draft.encode() })
     }

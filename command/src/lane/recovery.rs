@@ -68,6 +68,13 @@ impl Worker {
     /// Fence first, fold after (ARCHITECTURE G4): what the log holds at the fence is all that the new epoch knows. With
     /// `refused`, only behind that epoch: somebody else may have rebuilt while this instance came to it (G3).
     pub(super) async fn rebuild(&mut self, refused: Option<u64>) -> Result<(), NoAnswer> {
+        self.shared.status.set_rebuilding(Some(self.shared.parts.clock.now()));
+        let outcome = self.fence_and_load(refused).await;
+        self.shared.status.set_rebuilding(None);
+        outcome
+    }
+
+    async fn fence_and_load(&mut self, refused: Option<u64>) -> Result<(), NoAnswer> {
         self.calm_down().await;
         let started = Instant::now();
         // Nothing is built on a log that forgot (ARCHITECTURE L7).
@@ -260,6 +267,7 @@ fn fence(
         prev: end.sequence,
         nonce: nonce.to_owned(),
         entries: vec![Entry { decision: end.last, at, event }],
+        requests: std::collections::BTreeMap::new(),
     };
     message.encode()
 }

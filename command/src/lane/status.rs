@@ -14,6 +14,7 @@ pub struct Status {
     decision: AtomicU64,
     rebuilds: AtomicU64,
     oldest: AtomicI64,
+    rebuilding: AtomicI64,
 }
 
 impl Status {
@@ -43,10 +44,12 @@ impl Status {
 
     /// When the oldest decision was made that is not known to be logged; `None` when there is none.
     pub fn oldest(&self) -> Option<Millis> {
-        match self.oldest.load(Ordering::Relaxed) {
-            0 => None,
-            at => Some(Millis(at)),
-        }
+        moment(&self.oldest)
+    }
+
+    /// Since when this instance has been rebuilding the gate; `None` when it is not.
+    pub fn rebuilding(&self) -> Option<Millis> {
+        moment(&self.rebuilding)
     }
 
     pub(super) fn set_end(&self, end: Chain) {
@@ -65,7 +68,18 @@ impl Status {
         self.oldest.store(at.map_or(0, |at| at.0), Ordering::Relaxed);
     }
 
+    pub(super) fn set_rebuilding(&self, since: Option<Millis>) {
+        self.rebuilding.store(since.map_or(0, |at| at.0), Ordering::Relaxed);
+    }
+
     pub(super) fn count_rebuild(&self) {
         self.rebuilds.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn moment(at: &AtomicI64) -> Option<Millis> {
+    match at.load(Ordering::Relaxed) {
+        0 => None,
+        at => Some(Millis(at)),
     }
 }

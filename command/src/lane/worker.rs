@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use firstcome_shared::chain::Chain;
 use firstcome_shared::domain::{Ask, CampaignId, Command, Refused, Verdict};
-use firstcome_shared::event::Entry;
+use firstcome_shared::event::{Actor, Entry};
 use firstcome_shared::event_log::{EventLog, Subject, position};
 use firstcome_shared::position::Position;
 use tokio::sync::{mpsc, oneshot};
@@ -119,7 +119,10 @@ impl Worker {
 
     async fn order(&mut self, order: Order) {
         match order {
-            Order::Command { command, actor, answer } => self.command(&command, &actor, answer).await,
+            Order::Command { command, actor, request, answer } => {
+                let actor = Actor { name: &actor, request: request.as_deref() };
+                self.command(&command, actor, answer).await;
+            }
             Order::Recover { refused, done } => {
                 let outcome =
                     if refused == self.appender.end().epoch { self.recover().await } else { Ok(()) };
@@ -134,13 +137,14 @@ impl Worker {
     async fn command(
         &mut self,
         command: &Command,
-        actor: &str,
+        actor: Actor<'_>,
         answer: oneshot::Sender<Result<Logged<Result<(), Refused>>, NoAnswer>>,
     ) {
         let gate = Arc::clone(&self.shared.parts.gate);
         let campaign = self.shared.campaign.clone();
-        match self.guarded(|call| gate.command(&campaign, call, command, actor)).await {
+        match self.guarded(|call| gate.command(&campaign, call, command, actor.name)).await {
             Ok(Reply { decision, entries, body, .. }) => {
+                self.appender.decided_in(actor.request, &entries);
                 self.appender.decided(entries, decision, |logged: Result<Position, NoAnswer>| {
                     let _ = answer.send(logged.map(|position| Logged { body, position }));
                 });

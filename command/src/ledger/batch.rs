@@ -163,13 +163,14 @@ impl<'a> Batch<'a> {
             at: entry.at,
             actor,
             action: entry.event.kind(),
-            details: details(&entry.event, message.epoch),
+            details: details(&entry.event, message.epoch, message.request(entry.decision)),
         });
     }
 }
 
-/// What the event says, but for its kind and actor, which the audit has columns for.
-fn details(event: &Event, epoch: u64) -> Value {
+/// What the event says, but for its kind and actor, which the audit has columns for; and in which request it was asked
+/// for.
+fn details(event: &Event, epoch: u64, request: Option<&str>) -> Value {
     let mut said = match serde_json::to_value(event) {
         Ok(Value::Object(named)) => named.into_iter().next().map_or(Value::Null, |(_, said)| said),
         _ => Value::Null,
@@ -178,6 +179,9 @@ fn details(event: &Event, epoch: u64) -> Value {
         fields.remove("actor");
         if matches!(event, Event::GateFenced { .. }) {
             fields.insert("epoch".to_owned(), epoch.into());
+        }
+        if let Some(id) = request {
+            fields.insert("request_id".to_owned(), id.into());
         }
     }
     said

@@ -9,19 +9,22 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use firstcome_shared::clock::Millis;
 use firstcome_shared::domain::CampaignId;
-use firstcome_shared::event_log::Subject;
+use firstcome_shared::event_log::{Budget, Subject};
 use firstcome_shared::fingerprint::Range;
 use firstcome_shared::position::Position;
 use firstcome_shared::projection::{
-    ApplyError, Checkpoint, Claim, Delivery, Parked, Projection, Remedy, Replayed, StoreUnavailable,
+    Allowance, ApplyError, Checkpoint, Claim, Delivery, Parked, Projection, Remedy, Replayed,
+    StoreUnavailable,
 };
 use firstcome_shared::sqlite;
 use firstcome_shared::wire::{AuditEntry, Fingerprint, Page};
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Sqlite, Transaction};
+use tokio::time::Instant;
 
 use super::batch::{self, Batch};
-use super::{AuditCursor, Ledger};
+use super::pace::Pace;
+use super::{AuditCursor, Ledger, sql};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite/ledger");
 
@@ -34,6 +37,7 @@ pub struct SqliteLedger {
     /// For claims, checkpoints and dead letters: the projection must not wait for those who read a million rows.
     small: SqlitePool,
     readers: SqlitePool,
+    pace: Pace,
 }
 
 /// A ledger of which only the writing half is open.
@@ -59,7 +63,7 @@ impl LedgerWriter {
     pub async fn with_readers(self, connections: u32) -> Result<SqliteLedger, StoreUnavailable> {
         let readers = sqlite::readers(&self.path, connections).await.map_err(|error| away(&error))?;
         let small = sqlite::readers(&self.path, 1).await.map_err(|error| away(&error))?;
-        Ok(SqliteLedger { writer: self.writer, small, readers })
+        Ok(SqliteLedger { writer: self.writer, small, readers, pace: Pace::default() })
     }
 }
 
@@ -120,6 +124,10 @@ impl Projection for SqliteLedger {
         token.map(Some).map_err(|error| away(&error))
     }
 
+    fn allowance(&self, most: Budget) -> Allowance {
+        self.pace.allowance(most)
+    }
+
     async fn checkpoint(&self, partition: u32) -> Result<Option<Checkpoint>, StoreUnavailable> {
         read::checkpoint(&self.small, partition).await.map_err(|error| away(&error))
     }
@@ -131,13 +139,16 @@ impl Projection for SqliteLedger {
         deliveries: &[Delivery],
         to: u64,
     ) -> Result<(), ApplyError> {
+        let began = Instant::now();
         let mut tx = self.begin().await?;
         one(write::advance(&mut tx, claim, from, to).await.map_err(failed)?)?;
         if read::any_parked(&mut tx, &batch::named(deliveries)).await.map_err(failed)? {
             return Err(ApplyError::Stale);
         }
         write(&mut tx, deliveries).await?;
-        tx.commit().await.map_err(failed)
+        tx.commit().await.map_err(failed)?;
+        self.pace.wrote(sql::coupons(deliveries), began);
+        Ok(())
     }
 
     async fn park(&self, claim: &Claim, from: u64, parked: &Parked, to: u64) -> Result<(), ApplyError> {
@@ -157,17 +168,20 @@ impl Projection for SqliteLedger {
     }
 
     async fn replayed(&self, claim: &Claim, step: &Replayed<'_>) -> Result<(), ApplyError> {
+        let began = Instant::now();
         let mut tx = self.begin().await?;
         one(write::hold(&mut tx, claim).await.map_err(failed)?)?;
         // What stands before the parked message is applied already: a step from there is somebody's old picture.
         let first = step.deliveries.first().map(|delivery| delivery.position.sequence);
-        let begin = step.skipped.map(|(_, chain)| chain.sequence).or(first);
-        one(write::unpark(&mut tx, step, begin).await.map_err(failed)?)?;
+        let from = step.skipped.map(|(_, chain)| chain.sequence).or(first);
+        one(write::unpark(&mut tx, step, from).await.map_err(failed)?)?;
         if let Some((lane, chain)) = step.skipped {
             write::chains(&mut tx, [(step.campaign, lane, chain)].into_iter()).await.map_err(failed)?;
         }
         write(&mut tx, step.deliveries).await?;
-        tx.commit().await.map_err(failed)
+        tx.commit().await.map_err(failed)?;
+        self.pace.wrote(sql::coupons(step.deliveries), began);
+        Ok(())
     }
 
     async fn repark(&self, claim: &Claim, parked: &Parked) -> Result<(), ApplyError> {
@@ -182,6 +196,14 @@ impl Projection for SqliteLedger {
 impl Ledger for SqliteLedger {
     fn kind(&self) -> &'static str {
         "sqlite"
+    }
+
+    fn set_rate(&self, coupons_per_second: u64) {
+        self.pace.set_rate(coupons_per_second);
+    }
+
+    fn rate(&self) -> u64 {
+        self.pace.rate()
     }
 
     async fn audit(
@@ -213,15 +235,6 @@ fn failed(error: sqlx::Error) -> ApplyError {
 
 fn away(error: &sqlx::Error) -> StoreUnavailable {
     StoreUnavailable { store: "ledger", problem: error.to_string() }
-}
-
-/// A number as SQLite holds it; what does not fit is data that the store refuses.
-fn number(number: u64) -> Result<i64, sqlx::Error> {
-    i64::try_from(number).map_err(|error| sqlx::Error::Encode(error.into()))
-}
-
-fn unsigned(number: i64) -> Result<u64, sqlx::Error> {
-    u64::try_from(number).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use firstcome_shared::chain::Chain;
 use firstcome_shared::clock::random_hex;
 use firstcome_shared::domain::{Book, CampaignId, Definition, Invalid, create};
-use firstcome_shared::event::{Entry, Event, Message, VERSION};
+use firstcome_shared::event::{Actor, Entry, Event, Message, VERSION};
 use firstcome_shared::event_log::{AppendError, LogUnavailable, Subject};
 use firstcome_shared::wire;
 
@@ -33,7 +33,7 @@ impl Service {
     pub async fn create(
         &self,
         request: &wire::CreateCampaign,
-        actor: &str,
+        actor: impl Into<Actor<'_>>,
     ) -> Result<wire::Campaign, NotCreated> {
         self.intact()?;
         let parts = self.lanes.parts();
@@ -46,7 +46,7 @@ impl Service {
         let away = |error: &dyn std::fmt::Display| NoAnswer::Unavailable(error.to_string());
         let incarnation = parts.gate.incarnation(&campaign).await.map_err(|error| away(&error))?;
         let nonce = random_hex::<8>();
-        let message = created(self.log().identity(), &definition, now, &incarnation, &nonce, actor);
+        let message = created(self.log().identity(), &definition, now, &incarnation, &nonce, actor.into());
         let sequence = self.append_first(&campaign, &message).await?;
 
         let load = Load {
@@ -106,12 +106,12 @@ fn created(
     at: firstcome_shared::clock::Millis,
     incarnation: &str,
     nonce: &str,
-    actor: &str,
+    actor: Actor<'_>,
 ) -> Message {
     let event = Event::CampaignCreated {
         definition: definition.clone(),
         incarnation: incarnation.to_owned(),
-        actor: actor.to_owned(),
+        actor: actor.name.to_owned(),
     };
     Message {
         version: VERSION,
@@ -123,5 +123,6 @@ fn created(
         prev: 0,
         nonce: nonce.to_owned(),
         entries: vec![Entry { decision: 0, at, event }],
+        requests: actor.request.map(|id| (0, id.to_owned())).into_iter().collect(),
     }
 }

@@ -1,40 +1,56 @@
-//! The write side's gauges, set once a second from what is known anyway.
+//! The write side's gauges, kept once a second; and the comparison of gate and ledger with the log, which never ends.
+//!
+//! A campaign has series while it is active: an hour before a window opens until shortly after it has closed. So that
+//! one that should be open and is not can be seen though nobody asks for it, the log is searched for campaigns, and
+//! those that are due are looked at; the gate is loaded for them, as for whoever asks first.
+
+mod campaigns;
+mod compare;
+mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use firstcome_shared::domain::CampaignId;
 use firstcome_shared::position::Position;
 use firstcome_shared::telemetry::{
-    CONSUMER_POSITION, DEPENDENCY_UP, ISSUE_QUEUE_DEPTH, ISSUED, LAG_EVENTS, LAG_SECONDS, LOG_POSITION,
-    OUTBOX_DEPTH, OUTBOX_OLDEST_AGE_SECONDS, PARKED_CAMPAIGNS, STOCK,
+    CONSUMER_POSITION, DEPENDENCY_UP, ISSUE_QUEUE_CAPACITY, LAG_EVENTS, LAG_SECONDS, LOG_FORGOT,
+    LOG_POSITION, PARKED_CAMPAIGNS, PROJECTION_STALLED,
 };
 use firstcome_shared::wire::Pipeline;
 use metrics::gauge;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::Service;
-use crate::gate::Gate;
-use crate::lane::Lane;
+use campaigns::Campaigns;
 
 const EVERY: Duration = Duration::from_secs(1);
+/// What does not answer by then is away.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Service {
-    /// Keeps the gauges until the process stops.
+    /// Keeps the metrics until the process stops.
     pub async fn measure(self: Arc<Self>) {
         let stop = self.lanes.parts().lifecycle.stop();
-        let measuring = async {
-            loop {
-                if let Ok(pipeline) = self.pipeline().await {
-                    show(&pipeline);
-                }
-                for (campaign, lane) in self.lanes.all() {
-                    show_stock(&campaign, &lane).await;
-                }
-                sleep(EVERY).await;
+        let campaigns = Campaigns::default();
+        let both = async { tokio::join!(self.keep_gauges(&campaigns), self.compare_stores(&campaigns)) };
+        stop.run_until_cancelled(both).await;
+    }
+
+    async fn keep_gauges(&self, campaigns: &Campaigns) {
+        gauge!(ISSUE_QUEUE_CAPACITY).set(number(self.lanes.parts().queue));
+        loop {
+            campaigns.look(self).await;
+            match timeout(PATIENCE, self.pipeline()).await {
+                Ok(pipeline) => show(&pipeline),
+                // A log that does not even refuse.
+                Err(_) => dependency("log", self.log().kind(), false),
             }
-        };
-        stop.run_until_cancelled(measuring).await;
+            let forgot = f64::from(u8::from(self.progress.forgot().is_some()));
+            gauge!(LOG_FORGOT, "projection" => "ledger").set(forgot);
+            let stalled = f64::from(u8::from(self.progress.stalled().is_some()));
+            gauge!(PROJECTION_STALLED, "projection" => "ledger").set(stalled);
+            sleep(EVERY).await;
+        }
     }
 }
 
@@ -50,31 +66,22 @@ fn show(pipeline: &Pipeline) {
     gauge!(LAG_EVENTS, "projection" => "ledger").set(number(ledger.lag_events));
     gauge!(LAG_SECONDS, "projection" => "ledger").set(ledger.lag_seconds);
     gauge!(PARKED_CAMPAIGNS, "projection" => "ledger").set(number(ledger.parked));
-    for dependency in &pipeline.dependencies {
-        gauge!(DEPENDENCY_UP, "dependency" => dependency.name.clone(), "kind" => dependency.kind.clone())
-            .set(if dependency.up { 1.0 } else { 0.0 });
-    }
-    for campaign in &pipeline.campaigns {
-        let name = || campaign.campaign_id.clone();
-        gauge!(ISSUE_QUEUE_DEPTH, "campaign" => name()).set(number(campaign.queued));
-        gauge!(OUTBOX_DEPTH, "campaign" => name())
-            .set(number(campaign.decision.saturating_sub(campaign.logged)));
-        gauge!(OUTBOX_OLDEST_AGE_SECONDS, "campaign" => name()).set(number(campaign.oldest_ms) / 1_000.0);
+    for known in &pipeline.dependencies {
+        dependency(&known.name, &known.kind, known.up);
     }
 }
 
-/// Stock and issues of the open window, else of the next one.
-async fn show_stock(campaign: &CampaignId, lane: &Lane) {
-    let Ok(view) = lane.read(Gate::view).await else { return };
-    let definition = &view.definition;
-    let Some(window) = definition.open_window(view.now).or_else(|| definition.next_window(view.now)) else {
-        return;
-    };
-    gauge!(STOCK, "campaign" => campaign.to_string()).set(number(definition.windows[window].stock));
-    gauge!(ISSUED, "campaign" => campaign.to_string()).set(number(view.issued[window]));
+fn dependency(name: &str, kind: &str, up: bool) {
+    gauge!(DEPENDENCY_UP, "dependency" => name.to_owned(), "kind" => kind.to_owned())
+        .set(f64::from(u8::from(up)));
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and exact up to 2^53")]
-fn number(count: u64) -> f64 {
-    count as f64
+/// A gauge is a float, and exact up to 2^53.
+fn number(count: impl TryInto<u64>) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    let float = count.try_into().unwrap_or(u64::MAX) as f64;
+    float
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,18 @@
 //! How this instance sees the pipeline: gate → outbox → log → ledger.
 
+use std::sync::Arc;
+
+use firstcome_shared::domain::CampaignId;
 use firstcome_shared::position::Position;
 use firstcome_shared::wire::{CampaignPipeline, Dependency, LogView, Pipeline};
 
 use super::Service;
-use crate::lane::NoAnswer;
+use crate::lane::Lane;
 
 impl Service {
-    /// The whole pipeline. An error: the log does not answer.
-    pub async fn pipeline(&self) -> Result<Pipeline, NoAnswer> {
-        let away =
-            |error: firstcome_shared::event_log::LogUnavailable| NoAnswer::Unavailable(error.to_string());
+    /// The whole pipeline, as far as it can be seen: a log that is away is one of the dependencies, and where it ends
+    /// is not said.
+    pub async fn pipeline(&self) -> Pipeline {
         let (log, clock) = (self.log(), self.clock());
         let now = clock.now();
         let lanes = self.lanes.all();
@@ -32,11 +34,17 @@ impl Service {
             })
             .collect();
         let mut positions = Vec::new();
+        let mut log_away = None;
         for partition in 0..log.partitions() {
-            let end = log.backlog(partition, u64::MAX).await.map_err(away)?.end;
-            positions.push(Position::new(partition, end));
+            match log.backlog(partition, u64::MAX).await {
+                Ok(backlog) => positions.push(Position::new(partition, backlog.end)),
+                Err(error) => log_away = Some(error.to_string()),
+            }
         }
-        Ok(Pipeline {
+        if log_away.is_some() {
+            positions.clear();
+        }
+        Pipeline {
             instance: self.instance.clone(),
             outbox_depth: campaigns
                 .iter()
@@ -44,18 +52,16 @@ impl Service {
                 .sum(),
             outbox_oldest_ms: campaigns.iter().map(|campaign| campaign.oldest_ms).max().unwrap_or(0),
             log: LogView { identity: log.identity().to_owned(), positions },
-            ledger: self.progress.view(log, clock).await.map_err(away)?,
-            dependencies: self.dependencies(&lanes),
+            ledger: self.progress.view(log, clock).await,
+            dependencies: self.dependencies(&lanes, log_away),
             campaigns,
-        })
+        }
     }
 
-    fn dependencies(
-        &self,
-        lanes: &[(firstcome_shared::domain::CampaignId, std::sync::Arc<crate::lane::Lane>)],
-    ) -> Vec<Dependency> {
+    fn dependencies(&self, lanes: &[(CampaignId, Arc<Lane>)], log_away: Option<String>) -> Vec<Dependency> {
         let parts = self.lanes.parts();
-        let log_away = lanes.iter().find_map(|(_, lane)| lane.status().away());
+        // It may be readable and refuse to be written.
+        let log_away = log_away.or_else(|| lanes.iter().find_map(|(_, lane)| lane.status().away()));
         let stalled = self.progress.stalled();
         let dependency = |name: &str, kind: &str, detail: Option<String>| Dependency {
             name: name.to_owned(),
@@ -64,7 +70,7 @@ impl Service {
             detail,
         };
         vec![
-            dependency("gate", parts.gate.kind(), None),
+            dependency("gate", parts.gate.kind(), self.gate_away()),
             dependency("log", parts.log.kind(), log_away),
             dependency("ledger", self.ledger.kind(), stalled),
         ]

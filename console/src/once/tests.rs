@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 
 use super::print;
 use crate::fixture::{self, NOW};
-use crate::message::{Data, Failure, Feed, Order};
+use crate::message::{Data, Failure, Feed, Health, Order, Side};
 use crate::source::Api;
 use crate::{ConsoleArgs, ConsoleError};
 
@@ -18,9 +18,10 @@ struct Fake {
 
 impl Api for Fake {
     fn fetch<'a>(&'a self, feed: &'a Feed) -> BoxFuture<'a, Result<Data, Failure>> {
-        let up = match feed.side() {
-            crate::message::Side::Command => self.command,
-            crate::message::Side::Query => self.query,
+        let up = match feed {
+            Feed::Lag(_) | Feed::History(_) | Feed::Coupons(_) | Feed::DeadLetters(Side::Query) => self.query,
+            Feed::Health(_) | Feed::Metrics(_) => self.command || self.query,
+            _ => self.command,
         };
         async move {
             if !up {
@@ -28,8 +29,11 @@ impl Api for Fake {
             }
             Ok(match feed {
                 Feed::Campaigns => Data::Campaigns(fixture::campaigns(NOW)),
-                Feed::Pipeline => Data::Pipeline(Box::new(fixture::pipeline(NOW))),
-                Feed::Lag => Data::Lag(fixture::projection("read_model", 190, 3)),
+                Feed::Pipeline(_) => Data::Pipeline(Box::new(fixture::pipeline(NOW))),
+                Feed::Lag(_) => Data::Lag(fixture::projection("read_model", 190, 3)),
+                Feed::Health(_) => Data::Health(Health::Ready),
+                Feed::Metrics(_) => Data::Metrics(fixture::metrics()),
+                Feed::DeadLetters(side) => Data::DeadLetters(fixture::dead_letters(*side)),
                 Feed::Campaign(id) if id == "summer" => {
                     Data::Campaign(Box::new(fixture::campaigns(NOW).remove(0)))
                 }
@@ -44,8 +48,16 @@ impl Api for Fake {
         .boxed()
     }
 
-    fn send<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Result<Box<Campaign>, Failure>> {
+    fn send<'a>(&'a self, _: &'a Order) -> BoxFuture<'a, Result<Option<Box<Campaign>>, Failure>> {
         async { Err(Failure::Unexpected("a snapshot sends nothing".into())) }.boxed()
+    }
+
+    fn servers(&self) -> usize {
+        1
+    }
+
+    fn has_prometheus(&self) -> bool {
+        false
     }
 }
 
@@ -75,6 +87,9 @@ async fn json_is_the_wire_types_with_codes_masked() {
     assert_eq!(json["history"]["totals"]["redeemed"], 31);
     assert_eq!(json["read_model"]["lag_events"], 3);
     assert_eq!(json["errors"], serde_json::json!([]));
+    assert_eq!(json["servers"][0]["ready"], true);
+    assert_eq!(json["dead_letters"][0]["campaign_id"], "daily-coffee");
+    assert_eq!(json["alerts"], serde_json::json!([]));
     let all: serde_json::Value = serde_json::from_str(&printed(UP, None, true).await.unwrap()).unwrap();
     assert_eq!(all["campaigns"].as_array().unwrap().len(), 7);
 }

@@ -9,19 +9,27 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::Api;
-use crate::message::{Feed, Message, Order};
+use crate::message::{Audit, Feed, Message, Order, Side};
 
 /// Between two answers of what moves fast.
 const FAST: Duration = Duration::from_millis(500);
 /// Between two answers of what is larger or moves less.
 const SLOW: Duration = Duration::from_secs(1);
+/// Between two answers of what is looked at less often.
+const RARE: Duration = Duration::from_secs(2);
+/// Between two answers of what costs a server more, or changes hardly ever.
+const SELDOM: Duration = Duration::from_secs(5);
+/// Before a server is asked again for what its half does not have: another may stand there by then.
+const ELSEWHERE: Duration = Duration::from_secs(10);
 /// The first and the longest wait after a failure, in milliseconds.
 const BACK_OFF: (u64, u64) = (500, 5_000);
 
 /// The background tasks. Dropping it ends them.
 pub(crate) struct Poller {
     follow: watch::Sender<Option<String>>,
+    audit: watch::Sender<Option<Audit>>,
     orders: mpsc::UnboundedSender<Order>,
+    wanted: mpsc::UnboundedSender<Feed>,
     _tasks: JoinSet<()>,
 }
 
@@ -29,26 +37,48 @@ impl Poller {
     /// Starts asking; what comes is handed to `messages`.
     pub(crate) fn start(api: Arc<dyn Api>, messages: mpsc::Sender<Message>) -> Self {
         let mut tasks = JoinSet::new();
-        let (follow, followed) = watch::channel(None);
-        for (feed, every) in [(Feed::Campaigns, SLOW), (Feed::Pipeline, FAST), (Feed::Lag, FAST)] {
+        let letters = [Side::Command, Side::Query].map(|side| (Feed::DeadLetters(side), RARE));
+        let alerts = api.has_prometheus().then_some((Feed::Alerts, SELDOM));
+        let of_each = (0..api.servers()).flat_map(|at| {
+            [
+                (Feed::Pipeline(at), FAST),
+                (Feed::Lag(at), FAST),
+                (Feed::Health(at), SLOW),
+                (Feed::Metrics(at), SELDOM),
+            ]
+        });
+        let feeds = [(Feed::Campaigns, SLOW)].into_iter().chain(letters).chain(alerts).chain(of_each);
+        for (feed, every) in feeds {
             tasks.spawn(ask(Arc::clone(&api), feed, every, messages.clone()));
         }
+        let (follow, followed) = watch::channel(None);
         let of_campaign: [fn(String) -> Feed; 3] = [Feed::Campaign, Feed::History, Feed::Coupons];
         for (feed, every) in of_campaign.into_iter().zip([FAST, SLOW, SLOW]) {
             tasks.spawn(ask_followed(Arc::clone(&api), feed, every, messages.clone(), followed.clone()));
         }
+        let (audit, part) = watch::channel(None);
+        tasks.spawn(ask_followed(Arc::clone(&api), Feed::Audit, RARE, messages.clone(), part));
         let (orders, received) = mpsc::unbounded_channel();
-        tasks.spawn(carry(api, received, messages));
-        Self { follow, orders, _tasks: tasks }
+        tasks.spawn(carry(Arc::clone(&api), received, messages.clone()));
+        let (wanted, once) = mpsc::unbounded_channel();
+        tasks.spawn(fetch_once(api, once, messages));
+        Self { follow, audit, orders, wanted, _tasks: tasks }
     }
 
     /// From now on also fetches what belongs to this campaign, at once; or to none.
     pub(crate) fn follow(&self, campaign: Option<String>) {
-        self.follow.send_if_modified(|followed| {
-            let other = *followed != campaign;
-            *followed = campaign;
-            other
-        });
+        change(&self.follow, campaign);
+    }
+
+    /// From now on also fetches this part of the audit log, at once; or none of it.
+    pub(crate) fn follow_audit(&self, part: Option<Audit>) {
+        change(&self.audit, part);
+    }
+
+    /// Fetches this once.
+    pub(crate) fn fetch(&self, feed: Feed) {
+        // As with orders.
+        let _ = self.wanted.send(feed);
     }
 
     /// Sends an order; its outcome comes as a message.
@@ -58,19 +88,31 @@ impl Poller {
     }
 }
 
+fn change<T: PartialEq>(followed: &watch::Sender<T>, wanted: T) {
+    followed.send_if_modified(|followed| {
+        let other = *followed != wanted;
+        *followed = wanted;
+        other
+    });
+}
+
 /// Asks for ever; ends when nobody listens.
 async fn ask(api: Arc<dyn Api>, feed: Feed, every: Duration, messages: mpsc::Sender<Message>) {
     let mut back_off = BACK_OFF.0;
     loop {
         let result = api.fetch(&feed).await;
-        let wait = if let Err(failure) = &result {
-            tracing::debug!(feed = feed.name(), %failure, "not fetched");
-            let wait = jittered(back_off);
-            back_off = (back_off * 2).min(BACK_OFF.1);
-            wait
-        } else {
-            back_off = BACK_OFF.0;
-            every
+        let wait = match &result {
+            Ok(_) => {
+                back_off = BACK_OFF.0;
+                every
+            }
+            Err(failure) if failure.is_other_half() => ELSEWHERE,
+            Err(failure) => {
+                tracing::debug!(feed = feed.name(), %failure, "not fetched");
+                let wait = jittered(back_off);
+                back_off = (back_off * 2).min(BACK_OFF.1);
+                wait
+            }
         };
         if messages.send(Message::Fetched(feed.clone(), result)).await.is_err() {
             return;
@@ -79,18 +121,18 @@ async fn ask(api: Arc<dyn Api>, feed: Feed, every: Duration, messages: mpsc::Sen
     }
 }
 
-/// Asks for one feed of whichever campaign is followed; starts anew, without waiting, when that changes.
-async fn ask_followed(
+/// Asks for one feed of whatever is followed; starts anew, without waiting, when that changes.
+async fn ask_followed<T: Clone>(
     api: Arc<dyn Api>,
-    feed: fn(String) -> Feed,
+    feed: fn(T) -> Feed,
     every: Duration,
     messages: mpsc::Sender<Message>,
-    mut followed: watch::Receiver<Option<String>>,
+    mut followed: watch::Receiver<Option<T>>,
 ) {
     loop {
-        let campaign = followed.borrow_and_update().clone();
+        let wanted = followed.borrow_and_update().clone();
         let asking = async {
-            match campaign {
+            match wanted {
                 Some(id) => ask(Arc::clone(&api), feed(id), every, messages.clone()).await,
                 None => std::future::pending().await,
             }
@@ -98,6 +140,20 @@ async fn ask_followed(
         tokio::select! {
             () = asking => return,
             changed = followed.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Fetches what is wanted once, one after the other.
+async fn fetch_once(
+    api: Arc<dyn Api>,
+    mut wanted: mpsc::UnboundedReceiver<Feed>,
+    messages: mpsc::Sender<Message>,
+) {
+    while let Some(feed) = wanted.recv().await {
+        let result = api.fetch(&feed).await;
+        if messages.send(Message::Fetched(feed, result)).await.is_err() {
+            return;
         }
     }
 }
@@ -120,7 +176,7 @@ async fn carry(
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use firstcome_shared::wire::Campaign;
+    use firstcome_shared::wire::{Campaign, Page};
     use futures::FutureExt as _;
     use futures::future::BoxFuture;
     use tokio::time::timeout;
@@ -144,6 +200,8 @@ mod tests {
                     }
                     Feed::Campaigns => Ok(Data::Campaigns(vec![fixture::campaign("summer")])),
                     Feed::Campaign(id) => Ok(Data::Campaign(Box::new(fixture::campaign(id)))),
+                    Feed::Pipeline(1) => Ok(Data::Pipeline(Box::new(fixture::pipeline(fixture::NOW)))),
+                    Feed::Audit(_) => Ok(Data::Audit(Page { items: Vec::new(), next: None })),
                     // The others hang: nobody may wait for them.
                     _ => std::future::pending().await,
                 }
@@ -151,8 +209,16 @@ mod tests {
             .boxed()
         }
 
-        fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Box<Campaign>, Failure>> {
-            async move { Ok(Box::new(fixture::campaign(&order.campaign))) }.boxed()
+        fn send<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Option<Box<Campaign>>, Failure>> {
+            async move { Ok(Some(Box::new(fixture::campaign(&order.campaign)))) }.boxed()
+        }
+
+        fn servers(&self) -> usize {
+            2
+        }
+
+        fn has_prometheus(&self) -> bool {
+            false
         }
     }
 
@@ -195,5 +261,27 @@ mod tests {
             |message| matches!(message, Message::Answered(order, Ok(_)) if order.campaign == "winter"),
         )
         .await;
+    }
+    #[tokio::test]
+    async fn a_server_that_hangs_holds_up_no_other_and_the_audit_log_comes_when_it_is_wanted() {
+        let (sender, mut messages) = mpsc::channel(8);
+        let poller = Poller::start(Arc::new(Flaky { failures: AtomicUsize::new(0) }), sender);
+        // The first server never answers.
+        for _ in 0..2 {
+            let wanted = |message: &Message| matches!(message, Message::Fetched(Feed::Pipeline(1), Ok(_)));
+            wait_for(&mut messages, wanted).await;
+        }
+        let newest = Audit::default();
+        poller.follow_audit(Some(newest.clone()));
+        let older = Audit { after: Some("0-7".into()), ..newest.clone() };
+        poller.fetch(Feed::Audit(older.clone()));
+        for part in [newest, older] {
+            let wanted = Feed::Audit(part);
+            wait_for(
+                &mut messages,
+                |message| matches!(message, Message::Fetched(feed, Ok(_)) if *feed == wanted),
+            )
+            .await;
+        }
     }
 }

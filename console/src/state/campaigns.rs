@@ -8,6 +8,7 @@ use firstcome_shared::clock::Millis;
 use firstcome_shared::wire::{Campaign, CampaignState, StateReason};
 
 use super::Cursor;
+use super::table::List;
 use crate::text;
 use crate::trend::Trend;
 
@@ -20,6 +21,8 @@ pub(crate) struct Entry {
     pub(crate) seen_at: Millis,
     /// Coupons issued, and coupons left.
     pub(crate) trend: Trend,
+    /// Where it stood when that was last known.
+    known: Option<Standing>,
 }
 
 impl Entry {
@@ -139,11 +142,6 @@ impl SortKey {
     const ALL: [Self; 7] =
         [Self::State, Self::Id, Self::Left, Self::Issued, Self::Rate, Self::Waiting, Self::Until];
 
-    fn next(self) -> Self {
-        let at = Self::ALL.iter().position(|key| *key == self).unwrap_or(0);
-        Self::ALL[(at + 1) % Self::ALL.len()]
-    }
-
     /// What it is called.
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -195,11 +193,49 @@ impl Sort {
     }
 }
 
+/// The largest of everything that a table has to have room for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Largest {
+    /// Cells of an id.
+    pub(crate) id: u16,
+    /// Cells of a name.
+    pub(crate) name: u16,
+    /// Cells of a state's symbol and word.
+    pub(crate) state: u16,
+    pub(crate) left: u64,
+    pub(crate) stock: u64,
+    pub(crate) issued: u64,
+    /// Coupons issued in a second.
+    pub(crate) rate: u64,
+    /// People who wait; none: there is no waiting room.
+    pub(crate) waiting: Option<u64>,
+}
+
+impl Largest {
+    fn of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Self {
+        entries.fold(Self::default(), |most, entry| {
+            let (view, (left, stock)) = (&entry.view, entry.left_of());
+            let waits = view.waiting > 0 || view.waiting_room.is_some();
+            Self {
+                id: most.id.max(u16::try_from(view.id.len()).unwrap_or(64)),
+                name: most.name.max(text::width(&view.name)),
+                state: most.state.max(text::width(entry.standing().word()) + 2),
+                left: most.left.max(left),
+                stock: most.stock.max(stock),
+                issued: most.issued.max(view.issued),
+                rate: most.rate.max(entry.trend.peak()),
+                waiting: most.waiting.max(waits.then_some(view.waiting)),
+            }
+        })
+    }
+}
+
 /// All campaigns, and what of them is on show.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Campaigns {
     entries: BTreeMap<String, Entry>,
     shown: Vec<String>,
+    largest: Largest,
     /// The selected line. The selection follows its campaign when the order changes.
     pub(crate) cursor: Cursor,
     /// Only campaigns in whose id, name or state this occurs.
@@ -209,21 +245,36 @@ pub(crate) struct Campaigns {
 }
 
 impl Campaigns {
-    /// Takes in all campaigns; those that are missing are gone.
-    pub(crate) fn replace(&mut self, campaigns: Vec<Campaign>, now: Millis) {
+    /// Takes in all campaigns; those that are missing are gone. Tells which of them opened or sold out since they were
+    /// last seen.
+    pub(crate) fn replace(&mut self, campaigns: Vec<Campaign>, now: Millis) -> Vec<Turn> {
         let mut before = std::mem::take(&mut self.entries);
+        let mut turns = Vec::new();
         for campaign in campaigns {
             let entry = before.remove(&campaign.id);
-            self.entries.insert(campaign.id.clone(), merged(entry, campaign, now));
+            self.insert(entry, campaign, now, &mut turns);
         }
+        self.largest = Largest::of(self.entries.values());
         self.arrange();
+        turns
     }
 
     /// Takes in one campaign, seen alone.
-    pub(crate) fn put(&mut self, campaign: Campaign, now: Millis) {
+    pub(crate) fn put(&mut self, campaign: Campaign, now: Millis) -> Vec<Turn> {
         let entry = self.entries.remove(&campaign.id);
-        self.entries.insert(campaign.id.clone(), merged(entry, campaign, now));
+        let mut turns = Vec::new();
+        self.insert(entry, campaign, now, &mut turns);
+        self.largest = Largest::of(self.entries.values());
         self.arrange();
+        turns
+    }
+
+    fn insert(&mut self, before: Option<Entry>, campaign: Campaign, now: Millis, turns: &mut Vec<Turn>) {
+        let stood = before.as_ref().and_then(|entry| entry.known);
+        let id = campaign.id.clone();
+        let entry = merged(before, campaign, now);
+        turns.extend(stood.and_then(|stood| Turn::between(stood, &entry)));
+        self.entries.insert(id, entry);
     }
 
     /// The campaign of that id.
@@ -236,14 +287,9 @@ impl Campaigns {
         self.entries.values()
     }
 
-    /// How many there are, shown or not.
-    pub(crate) fn total(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// How many are shown.
-    pub(crate) fn len(&self) -> usize {
-        self.shown.len()
+    /// The largest values of all campaigns, shown or not.
+    pub(crate) fn largest(&self) -> Largest {
+        self.largest
     }
 
     /// The campaigns on show from line `top` on, at most `rows`.
@@ -263,24 +309,6 @@ impl Campaigns {
         }
     }
 
-    /// Sorts by the next column, in its own direction.
-    pub(crate) fn sort_by_next(&mut self) {
-        self.sort = Sort { key: self.sort.key.next(), reversed: false };
-        self.arrange();
-    }
-
-    /// Turns the order round.
-    pub(crate) fn reverse(&mut self) {
-        self.sort.reversed = !self.sort.reversed;
-        self.arrange();
-    }
-
-    /// Shows only campaigns in whose id, name or state `filter` occurs.
-    pub(crate) fn set_filter(&mut self, filter: String) {
-        self.filter = filter;
-        self.arrange();
-    }
-
     fn arrange(&mut self) {
         let selected = self.shown.get(self.cursor.selected).cloned();
         let wanted = self.filter.to_lowercase();
@@ -292,6 +320,77 @@ impl Campaigns {
             Some(id) => self.select(&id),
             None => self.cursor.selected = 0,
         }
+    }
+}
+
+impl List for Campaigns {
+    fn len(&self) -> usize {
+        self.shown.len()
+    }
+
+    fn total(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+
+    fn cursor_mut(&mut self) -> &mut Cursor {
+        &mut self.cursor
+    }
+
+    fn filter(&self) -> &str {
+        &self.filter
+    }
+
+    fn set_filter(&mut self, filter: String) {
+        self.filter = filter;
+        self.arrange();
+    }
+
+    fn keys(&self) -> Vec<&'static str> {
+        SortKey::ALL.iter().map(|key| key.word()).collect()
+    }
+
+    fn order(&self) -> (usize, &'static str) {
+        let key = SortKey::ALL.iter().position(|key| *key == self.sort.key).unwrap_or(0);
+        (key, self.sort.arrow())
+    }
+
+    fn sort_by(&mut self, key: usize) {
+        self.sort = Sort { key: SortKey::ALL.get(key).copied().unwrap_or_default(), reversed: false };
+        self.arrange();
+    }
+
+    fn reverse(&mut self) {
+        self.sort.reversed = !self.sort.reversed;
+        self.arrange();
+    }
+}
+
+/// A campaign opened, or sold out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Turn {
+    /// Which.
+    pub(crate) id: String,
+    /// It sold out; else it opened.
+    pub(crate) sold_out: bool,
+}
+
+impl Turn {
+    fn between(before: Standing, entry: &Entry) -> Option<Self> {
+        let sold_out = match (before, entry.standing()) {
+            (Standing::Scheduled | Standing::SoldOut, Standing::Open) => false,
+            (Standing::Scheduled | Standing::Open | Standing::Paused, Standing::SoldOut) => true,
+            _ => return None,
+        };
+        Some(Self { id: entry.view.id.clone(), sold_out })
+    }
+
+    /// In words.
+    pub(crate) fn text(&self) -> String {
+        format!("{} {}", self.id, if self.sold_out { "is sold out" } else { "is open" })
     }
 }
 
@@ -310,7 +409,8 @@ fn merged(entry: Option<Entry>, mut campaign: Campaign, now: Millis) -> Entry {
     campaign.windows = campaign.windows.or(before);
     let left = campaign.window.map_or(campaign.remaining, |window| window.remaining);
     trend.record(campaign.now.0, campaign.issued, left);
-    Entry { view: campaign, seen_at: now, trend }
+    let known = Some(Standing::of(&campaign)).filter(|standing| *standing != Standing::Unavailable);
+    Entry { view: campaign, seen_at: now, trend, known }
 }
 
 fn matches(entry: &Entry, wanted: &str) -> bool {

@@ -18,19 +18,31 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    fn record(&mut self, failure: Option<&Failure>, now: Millis) {
+    /// It brought something, or failed.
+    pub(crate) fn record(&mut self, failure: Option<&Failure>, now: Millis) {
         if failure.is_none() {
             self.fetched_at = Some(now);
         }
         self.failure = failure.cloned();
     }
 
-    fn picture(&self, now: Millis) -> Picture {
+    /// How old what it brought is.
+    pub(crate) fn picture(&self, now: Millis) -> Picture {
         let age = self.fetched_at.map(|at| now.since(at));
         match (age, &self.failure) {
+            (_, Some(failure)) if failure.is_other_half() => Picture::Elsewhere,
             (None, None) => Picture::Awaited,
             (Some(age), None) if age < LIVE => Picture::Live,
             (age, failure) => Picture::Old { age, failure: failure.clone() },
+        }
+    }
+
+    /// Whoever was asked has that half; none: nobody knows yet.
+    pub(crate) fn is_there(&self) -> Option<bool> {
+        match &self.failure {
+            Some(failure) if failure.is_other_half() => Some(false),
+            Some(Failure::Refused(_)) => Some(true),
+            _ => self.fetched_at.map(|_| true),
         }
     }
 }
@@ -44,9 +56,23 @@ pub(crate) enum Picture {
     Awaited,
     /// The latest is so many milliseconds old, or there never was one; and why, when that is known.
     Old { age: Option<i64>, failure: Option<Failure> },
+    /// No server that was given has this half.
+    Elsewhere,
 }
 
 impl Picture {
+    /// The best of several: a live one, else one to come, else the youngest.
+    pub(crate) fn best<'a>(links: impl Iterator<Item = &'a Link>, now: Millis) -> Self {
+        let rank = |picture: &Self| match picture {
+            Self::Live => (0, 0),
+            Self::Old { age: Some(age), .. } => (1, *age),
+            Self::Awaited => (2, 0),
+            Self::Old { age: None, .. } => (3, 0),
+            Self::Elsewhere => (4, 0),
+        };
+        links.map(|link| link.picture(now)).min_by_key(rank).unwrap_or(Self::Awaited)
+    }
+
     /// It shows what is the case now.
     pub(crate) fn is_live(&self) -> bool {
         matches!(self, Self::Live)
@@ -68,6 +94,7 @@ impl Picture {
         match self {
             Self::Live => "live".to_owned(),
             Self::Awaited => "connecting".to_owned(),
+            Self::Elsewhere => "not at these addresses".to_owned(),
             Self::Old { age, failure } => {
                 let age = age.map(|age| format!("{} old", text::span(age)));
                 let why = match failure {
@@ -82,21 +109,24 @@ impl Picture {
     }
 }
 
-/// How every feed is doing.
+/// How every feed is doing that may come from any server.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Links {
     campaigns: Link,
-    pipeline: Link,
-    lag: Link,
     campaign: Link,
     history: Link,
     coupons: Link,
+    letters: [Link; 2],
+    audit: Link,
+    alerts: Link,
 }
 
 impl Links {
     /// A feed brought something, or failed.
     pub(crate) fn record(&mut self, feed: &Feed, failure: Option<&Failure>, now: Millis) {
-        self.link_mut(feed).record(failure, now);
+        if let Some(link) = self.link_mut(feed) {
+            link.record(failure, now);
+        }
     }
 
     /// Another campaign is looked at: what was known of the last one's feeds does not count.
@@ -106,41 +136,47 @@ impl Links {
         self.coupons = Link::default();
     }
 
+    /// Another part of the audit log is looked at.
+    pub(crate) fn forget_audit(&mut self) {
+        self.audit = Link::default();
+    }
+
     /// Why the campaign on show could not be fetched.
     pub(crate) fn campaign_failure(&self) -> Option<&Failure> {
         self.campaign.failure.as_ref()
     }
 
-    /// How old a side's part of the picture is: its campaigns, or how far the read model is.
-    pub(crate) fn picture(&self, side: Side, now: Millis) -> Picture {
-        match side {
-            Side::Command => self.campaigns.picture(now),
-            Side::Query => self.lag.picture(now),
-        }
+    /// How old what one feed brought is. What each server tells of itself stands with the servers.
+    pub(crate) fn of(&self, feed: &Feed, now: Millis) -> Picture {
+        self.link(feed).map_or(Picture::Awaited, |link| link.picture(now))
     }
 
-    /// How old what one feed brought is.
-    pub(crate) fn of(&self, feed: &Feed, now: Millis) -> Picture {
-        let link = match feed {
+    fn link(&self, feed: &Feed) -> Option<&Link> {
+        Some(match feed {
             Feed::Campaigns => &self.campaigns,
-            Feed::Pipeline => &self.pipeline,
-            Feed::Lag => &self.lag,
             Feed::Campaign(_) => &self.campaign,
             Feed::History(_) => &self.history,
             Feed::Coupons(_) => &self.coupons,
-        };
-        link.picture(now)
+            Feed::DeadLetters(Side::Command) => &self.letters[0],
+            Feed::DeadLetters(Side::Query) => &self.letters[1],
+            Feed::Audit(_) => &self.audit,
+            Feed::Alerts => &self.alerts,
+            Feed::Pipeline(_) | Feed::Lag(_) | Feed::Health(_) | Feed::Metrics(_) => return None,
+        })
     }
 
-    fn link_mut(&mut self, feed: &Feed) -> &mut Link {
-        match feed {
+    fn link_mut(&mut self, feed: &Feed) -> Option<&mut Link> {
+        Some(match feed {
             Feed::Campaigns => &mut self.campaigns,
-            Feed::Pipeline => &mut self.pipeline,
-            Feed::Lag => &mut self.lag,
             Feed::Campaign(_) => &mut self.campaign,
             Feed::History(_) => &mut self.history,
             Feed::Coupons(_) => &mut self.coupons,
-        }
+            Feed::DeadLetters(Side::Command) => &mut self.letters[0],
+            Feed::DeadLetters(Side::Query) => &mut self.letters[1],
+            Feed::Audit(_) => &mut self.audit,
+            Feed::Alerts => &mut self.alerts,
+            Feed::Pipeline(_) | Feed::Lag(_) | Feed::Health(_) | Feed::Metrics(_) => return None,
+        })
     }
 }
 
@@ -155,14 +191,14 @@ mod tests {
         let problem = Problem::new(Code::Unauthenticated, "Send it as `Authorization: Bearer <key>`.");
         let mut links = Links::default();
         links.record(&Feed::Campaigns, Some(&Failure::Refused(Box::new(problem))), Millis(0));
-        let text = links.picture(Side::Command, Millis(0)).text();
+        let text = links.of(&Feed::Campaigns, Millis(0)).text();
         assert!(text.ends_with("Bearer <key>`"), "{text}");
     }
 
     #[test]
     fn says_how_old_the_picture_is_and_why() {
         let mut links = Links::default();
-        let text = |links: &Links, now| links.picture(Side::Command, Millis(now)).text();
+        let text = |links: &Links, now| links.of(&Feed::Campaigns, Millis(now)).text();
         assert_eq!(text(&links, 0), "connecting");
         links.record(&Feed::Campaigns, None, Millis(1_000));
         assert_eq!(text(&links, 1_500), "live");
@@ -170,8 +206,24 @@ mod tests {
         let refused = Failure::Unreachable("connection refused".into());
         links.record(&Feed::Campaigns, Some(&refused), Millis(13_000));
         assert_eq!(text(&links, 13_000), "12 s old, reconnecting: connection refused");
-        assert_eq!(links.picture(Side::Query, Millis(13_000)).text(), "connecting");
+        assert_eq!(links.of(&Feed::Alerts, Millis(13_000)).text(), "connecting");
         links.record(&Feed::Campaigns, None, Millis(14_000));
         assert_eq!(text(&links, 14_000), "live");
+    }
+    #[test]
+    fn of_several_servers_the_one_that_knows_best_tells() {
+        let mut links = [Link::default(), Link::default(), Link::default()];
+        let best = |links: &[Link]| Picture::best(links.iter(), Millis(10_000)).text();
+        assert_eq!(best(&links), "connecting");
+        let elsewhere = Failure::Refused(Box::new(Problem::new(Code::NotFound, "nothing there")));
+        for link in &mut links {
+            link.record(Some(&elsewhere), Millis(0));
+        }
+        assert_eq!(best(&links), "not at these addresses");
+        assert_eq!(links[0].is_there(), Some(false));
+        links[1].record(None, Millis(1_000));
+        assert_eq!(best(&links), "9 s old, no answer");
+        links[2].record(None, Millis(9_000));
+        assert_eq!((best(&links), links[2].is_there()), ("live".to_owned(), Some(true)));
     }
 }

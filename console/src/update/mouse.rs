@@ -1,8 +1,10 @@
-//! What the mouse does: the wheel moves the selection, a click selects a line, a second click opens it.
+//! What the mouse does: the wheel moves the selection, a click selects a line, a second click opens it; a click on a
+//! tab or on what is wrong leads there.
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
-use super::press::{open, step};
+use super::navigate;
+use super::press::step;
 use crate::message::Effect;
 use crate::state::{Mode, Screen, State};
 use crate::view::layout;
@@ -18,34 +20,41 @@ pub(super) fn mouse(state: &mut State, event: MouseEvent) -> Vec<Effect> {
     match event.kind {
         MouseEventKind::ScrollUp => step(state, -NOTCH),
         MouseEventKind::ScrollDown => step(state, NOTCH),
-        MouseEventKind::Down(MouseButton::Left) => return click(state, event.column, event.row),
-        _ => {}
+        MouseEventKind::Down(MouseButton::Left) => click(state, event.column, event.row),
+        _ => Vec::new(),
     }
-    Vec::new()
 }
 
 fn click(state: &mut State, column: u16, row: u16) -> Vec<Effect> {
-    let (area, cursor, length) = match state.screen {
-        Screen::Campaigns => (layout::campaign_list(state), state.campaigns.cursor, state.campaigns.len()),
-        Screen::Pipeline => {
-            let lanes = state.pipeline.as_ref().map_or(0, |pipeline| pipeline.campaigns.len());
-            (layout::lane_list(state), state.lanes, lanes)
-        }
-        Screen::Campaign | Screen::Help => return Vec::new(),
-    };
-    if !area.contains((column, row).into()) {
+    let areas = layout::Areas::of(state);
+    if areas.alerts.contains((column, row).into()) {
+        return elsewhere(state, Screen::Alerts);
+    }
+    if row == areas.tabs.y {
+        return match layout::tab_at(state, column) {
+            Some(screen) => elsewhere(state, screen),
+            None => Vec::new(),
+        };
+    }
+    let (area, height) = layout::list(state);
+    // Coupons are only read: there is nothing to select.
+    if state.screen == Screen::Campaign || !area.contains((column, row).into()) {
         return Vec::new();
     }
-    let line = cursor.top + usize::from(row - area.y);
-    if line >= length {
+    let Some(list) = state.list_mut() else { return Vec::new() };
+    let line = list.cursor().top + usize::from((row - area.y) / height);
+    if line >= list.len() {
         return Vec::new();
     }
-    if line == cursor.selected {
-        return open(state);
+    if line == list.cursor().selected {
+        return navigate::open(state);
     }
-    match state.screen {
-        Screen::Pipeline => state.lanes.selected = line,
-        _ => state.campaigns.cursor.selected = line,
-    }
+    list.cursor_mut().selected = line;
     Vec::new()
+}
+
+/// A filter belongs to the list that it was typed for.
+fn elsewhere(state: &mut State, screen: Screen) -> Vec<Effect> {
+    state.mode = Mode::Normal;
+    navigate::go(state, screen)
 }

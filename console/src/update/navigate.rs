@@ -1,42 +1,58 @@
-//! Going from screen to screen, and the commands that name one.
+//! Going from screen to screen. What only one screen shows is fetched only while that screen is on show or below it.
 
 use crate::message::Effect;
-use crate::state::{Focus, Mode, Screen, State};
-
-/// Names that a command may have besides campaign ids.
-const COMMANDS: [(&str, Screen); 3] =
-    [("campaigns", Screen::Campaigns), ("pipeline", Screen::Pipeline), ("help", Screen::Help)];
-const QUIT: &str = "quit";
+use crate::state::{AuditLog, Cursor, Focus, Mode, Screen, State, TABS, Table};
 
 /// Shows a screen above the present one; one that is already below comes up again.
 pub(super) fn go(state: &mut State, screen: Screen) -> Vec<Effect> {
-    if screen == state.screen {
-        return Vec::new();
+    if screen != state.screen {
+        match state.below.iter().position(|below| *below == screen) {
+            Some(depth) => state.below.truncate(depth),
+            None if screen == Screen::Campaigns => state.below.clear(),
+            None => state.below.push(state.screen),
+        }
+        state.screen = screen;
+        state.page = Cursor::default();
     }
-    match state.below.iter().position(|below| *below == screen) {
-        Some(depth) => state.below.truncate(depth),
-        None if screen == Screen::Campaigns => state.below.clear(),
-        None => state.below.push(state.screen),
-    }
-    state.screen = screen;
-    unfollow(state)
+    follow(state)
 }
 
-/// Shows the screen below. On the first screen there is only the filter to drop.
-pub(super) fn back(state: &mut State) -> Vec<Effect> {
-    match state.below.pop() {
-        Some(screen) => state.screen = screen,
-        None if state.screen == Screen::Campaigns => state.campaigns.set_filter(String::new()),
-        None => state.screen = Screen::Campaigns,
+/// Shows the screen of the next tab, or of the one before.
+pub(super) fn turn(state: &mut State, forward: bool) -> Vec<Effect> {
+    let at = TABS.iter().position(|tab| *tab == tab_of(state.screen)).unwrap_or(0);
+    let step = if forward { 1 } else { TABS.len() - 1 };
+    go(state, TABS[(at + step) % TABS.len()])
+}
+
+/// The tab under which a screen stands.
+pub(crate) fn tab_of(screen: Screen) -> Screen {
+    match screen {
+        Screen::Campaign => Screen::Campaigns,
+        Screen::Letter => Screen::DeadLetters,
+        Screen::Act => Screen::Audit,
+        tab => tab,
     }
-    unfollow(state)
+}
+
+/// Drops the filter, where there is one; else shows the screen below.
+pub(super) fn back(state: &mut State) -> Vec<Effect> {
+    if let Some(list) = state.list_mut()
+        && !list.filter().is_empty()
+    {
+        list.set_filter(String::new());
+        return Vec::new();
+    }
+    state.screen = state.below.pop().unwrap_or(Screen::Campaigns);
+    state.page = Cursor::default();
+    follow(state)
 }
 
 /// Shows one campaign.
-pub(super) fn open(state: &mut State, id: &str) -> Vec<Effect> {
+pub(super) fn open_campaign(state: &mut State, id: &str) -> Vec<Effect> {
     let known = state.focus.as_ref().is_some_and(|focus| focus.id == id);
     if !known {
-        state.focus = Some(Focus { id: id.to_owned(), history: None, coupons: Vec::new() });
+        state.focus = Some(Focus { id: id.to_owned(), history: None });
+        state.coupons = Table::default();
         state.links.refocus();
     }
     state.campaigns.select(id);
@@ -45,6 +61,35 @@ pub(super) fn open(state: &mut State, id: &str) -> Vec<Effect> {
         effects.push(Effect::Follow(Some(id.to_owned())));
     }
     effects
+}
+
+/// Shows what is on the selected line.
+pub(super) fn open(state: &mut State) -> Vec<Effect> {
+    let campaign = match state.screen {
+        Screen::Campaigns => state.campaigns.selected().map(|entry| entry.view.id.clone()),
+        Screen::Pipeline => state.lanes.selected().map(|lane| lane.campaign_id.clone()),
+        Screen::DeadLetters => {
+            let Some(letter) = state.letters.selected().cloned() else { return Vec::new() };
+            state.letter = Some(letter);
+            return go(state, Screen::Letter);
+        }
+        Screen::Audit => {
+            let Some(act) = state.audit.table.selected().cloned() else { return Vec::new() };
+            state.act = Some(act);
+            return go(state, Screen::Act);
+        }
+        Screen::Campaign | Screen::Letter | Screen::Act | Screen::Alerts | Screen::Help => None,
+    };
+    campaign.map(|id| open_campaign(state, &id)).unwrap_or_default()
+}
+
+/// Shows what operators did, to one campaign or to all.
+pub(super) fn open_audit(state: &mut State, campaign: Option<String>) -> Vec<Effect> {
+    if state.audit.campaign != campaign {
+        state.audit = AuditLog::of(campaign);
+        state.links.forget_audit();
+    }
+    go(state, Screen::Audit)
 }
 
 /// Ends the console; asks first where a service would end with it.
@@ -56,39 +101,19 @@ pub(super) fn quit(state: &mut State) -> Vec<Effect> {
     vec![Effect::Quit]
 }
 
-/// A campaign that is on no screen is not followed.
-fn unfollow(state: &mut State) -> Vec<Effect> {
-    let on_show = state.screen == Screen::Campaign || state.below.contains(&Screen::Campaign);
-    if on_show || state.focus.take().is_none() {
-        return Vec::new();
+/// What is on no screen is not fetched.
+fn follow(state: &mut State) -> Vec<Effect> {
+    let on_show = |screen| state.screen == screen || state.below.contains(&screen);
+    let (campaign, audit) = (on_show(Screen::Campaign), on_show(Screen::Audit) || on_show(Screen::Act));
+    let mut effects = Vec::new();
+    if !campaign && state.focus.take().is_some() {
+        state.links.refocus();
+        state.coupons = Table::default();
+        effects.push(Effect::Follow(None));
     }
-    state.links.refocus();
-    vec![Effect::Follow(None)]
-}
-
-/// Does what the command says; none when it says nothing.
-pub(super) fn command(state: &mut State, typed: &str) -> Option<Vec<Effect>> {
-    let typed = typed.trim();
-    let name = completion(state, typed)?;
-    if name == QUIT {
-        return Some(quit(state));
+    if audit != state.audit.followed {
+        state.audit.followed = audit;
+        effects.push(Effect::Audit(audit.then(|| state.audit.newest())));
     }
-    let screen = COMMANDS.iter().find(|(command, _)| *command == name).map(|(_, screen)| *screen);
-    // A campaign may be called like a screen; whoever types the whole name means the screen.
-    Some(match screen {
-        Some(screen) => go(state, screen),
-        None => open(state, &name),
-    })
-}
-
-/// The whole of the command or campaign id that begins like this; a short command comes before campaigns.
-pub(crate) fn completion(state: &State, typed: &str) -> Option<String> {
-    if typed.is_empty() {
-        return None;
-    }
-    let commands = COMMANDS.iter().map(|(command, _)| *command).chain([QUIT]);
-    let campaigns = state.campaigns.all().map(|entry| entry.view.id.as_str());
-    let mut names = commands.chain(campaigns);
-    let exact = state.campaigns.get(typed).map(|entry| entry.view.id.as_str());
-    exact.or_else(|| names.find(|name| name.starts_with(typed))).map(str::to_owned)
+    effects
 }

@@ -1,12 +1,16 @@
 //! What the console does, key by key, without terminal, server or clock.
 
+mod everywhere;
+mod letters;
+mod notices;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use firstcome_shared::wire::{CampaignState, Code, Problem, Time};
 
 use super::update;
 use crate::fixture::{self, NOW, campaigns, fetch, fetch_summer, key, keys, state};
 use crate::message::{Change, Data, Effect, Failure, Feed, Message, Order, Side};
-use crate::state::{Mode, Screen, SortKey, State, Tone};
+use crate::state::{List as _, Mode, Screen, SortKey, State, Tone, Wanted};
 use crate::view::layout;
 
 fn shown(state: &State) -> Vec<&str> {
@@ -56,7 +60,7 @@ fn commands_lead_to_screens_and_campaigns_and_complete() {
     assert_eq!(state.screen, Screen::Pipeline);
     keys(&mut state, ":win");
     key(&mut state, KeyCode::Tab);
-    assert_eq!(state.mode, Mode::Command { typed: "winter-sale".into() });
+    assert_eq!(state.mode, Mode::Command { typed: "winter-sale".into(), chosen: 0 });
     assert_eq!(key(&mut state, KeyCode::Enter), [follow("winter-sale")]);
     keys(&mut state, ":nowhere");
     assert_eq!(key(&mut state, KeyCode::Enter), []);
@@ -78,7 +82,7 @@ fn quits_by_key_and_by_interrupt_whatever_is_typed() {
     let mut state = state(80, 24, false);
     assert_eq!(keys(&mut state, "q"), [Effect::Quit]);
     keys(&mut state, "/q");
-    assert_eq!(state.campaigns.filter, "q");
+    assert_eq!(state.campaigns.filter(), "q");
     let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
     assert_eq!(update(&mut state, Message::Key(interrupt), NOW), [Effect::Quit]);
 }
@@ -241,7 +245,8 @@ fn stock_is_sent_as_a_new_total_of_the_right_window() {
     assert_eq!(keys(&mut state, "y"), [Effect::Send(second)]);
     keys(&mut state, "+0");
     key(&mut state, KeyCode::Enter);
-    assert_eq!(state.mode, Mode::Stock { campaign: "daily-coffee".into(), typed: "0".into() });
+    let typed = "0".into();
+    assert_eq!(state.mode, Mode::Number { campaign: "daily-coffee".into(), wanted: Wanted::Stock, typed });
 }
 
 #[test]
@@ -250,7 +255,7 @@ fn cancel_wants_the_id_typed() {
     select(&mut state, "summer");
     keys(&mut state, "xsumme");
     assert_eq!(key(&mut state, KeyCode::Enter), []);
-    assert!(matches!(state.mode, Mode::Cancel { .. }));
+    assert!(matches!(state.mode, Mode::Spell { .. }));
     keys(&mut state, "r");
     assert_eq!(key(&mut state, KeyCode::Enter), [Effect::Send(order("summer", Change::Cancel))]);
 }
@@ -275,7 +280,7 @@ fn answers_and_problems_are_shown() {
     let pause = order("summer", Change::Pause);
     let mut paused = campaigns(NOW).remove(0);
     paused.state = CampaignState::Paused;
-    update(&mut state, Message::Answered(pause.clone(), Ok(Box::new(paused))), NOW);
+    update(&mut state, Message::Answered(pause.clone(), Ok(Some(Box::new(paused)))), NOW);
     assert_eq!(said(&state), "summer is paused");
     assert_eq!(state.campaigns.get("summer").unwrap().view.state, CampaignState::Paused);
     let problem = Problem::new(Code::Forbidden, "this needs the role operator");
@@ -292,14 +297,14 @@ fn one_side_away_leaves_the_other_live_and_comes_back() {
     let mut state = state(80, 24, false);
     let refused = || Err(Failure::Unreachable("connection refused".into()));
     let later = NOW.plus(12_000);
-    update(&mut state, Message::Fetched(Feed::Lag, refused()), later);
+    update(&mut state, Message::Fetched(Feed::Lag(0), refused()), later);
     fetch(&mut state, Feed::Campaigns, Data::Campaigns(campaigns(later)), later);
-    assert!(state.links.picture(Side::Command, later).is_live());
-    let query = state.links.picture(Side::Query, later).text();
+    assert!(state.picture(Side::Command, later).is_live());
+    let query = state.picture(Side::Query, later).text();
     assert_eq!(query, "12 s old, reconnecting: connection refused");
     assert!(state.read_model.is_some(), "the last picture stays");
-    fetch(&mut state, Feed::Lag, Data::Lag(fixture::projection("read_model", 1, 0)), later);
-    assert!(state.links.picture(Side::Query, later).is_live());
+    fetch(&mut state, Feed::Lag(0), Data::Lag(fixture::projection("read_model", 1, 0)), later);
+    assert!(state.picture(Side::Query, later).is_live());
 }
 
 #[test]
@@ -311,7 +316,7 @@ fn what_comes_late_for_another_campaign_is_dropped() {
     assert_eq!(key(&mut state, KeyCode::Enter), [follow("daily-coffee")]);
     fetch_summer(&mut state);
     let focus = state.focus.as_ref().unwrap();
-    assert!(focus.history.is_none() && focus.coupons.is_empty());
+    assert!(focus.history.is_none() && state.coupons.total() == 0);
 }
 
 #[test]
@@ -345,4 +350,11 @@ fn countdowns_go_by_the_gates_clock() {
     fetch(&mut other, Feed::Campaigns, Data::Campaigns(vec![ahead]), NOW);
     let next = other.campaigns.get("ahead").unwrap().next(NOW);
     assert_eq!(next, Some(("closes", 7_200_000 - 90_000)));
+}
+
+/// So many campaigns are parked in the ledger.
+fn parked(state: &mut State, parked: u64) -> Vec<Effect> {
+    let mut pipeline = fixture::pipeline(NOW);
+    pipeline.ledger.parked = parked;
+    update(state, Message::Fetched(Feed::Pipeline(0), Ok(Data::Pipeline(Box::new(pipeline)))), NOW)
 }

@@ -11,7 +11,7 @@ use super::campaigns::standing_style;
 use super::layout::CampaignAreas;
 use super::pen::Pen;
 use crate::message::Feed;
-use crate::state::{Entry, Focus, Picture, State};
+use crate::state::{Entry, Focus, List as _, Picture, State, status_word};
 use crate::text;
 
 /// Cells of a masked code.
@@ -203,30 +203,31 @@ fn coupons(pen: &mut Pen, area: Rect, state: &State, focus: &Focus, now: Millis)
     let picture = state.links.of(&Feed::Coupons(focus.id.clone()), now);
     let late = age(&picture);
     let rows = usize::from(area.height.saturating_sub(1));
-    let note = match focus.coupons.len() {
+    let (coupons, top) = (&state.coupons, state.coupons.cursor().top);
+    let note = match coupons.len() {
         _ if !late.is_empty() => late,
-        all if all > rows => format!("{}–{} of {all}", state.coupons.top + 1, state.coupons.top + rows),
+        all if all > rows => format!("{}–{} of {all}", top + 1, top + rows),
         _ => String::new(),
     };
-    pen.heading(area, "Latest coupons", if focus.coupons.is_empty() { "" } else { &note });
-    if focus.coupons.is_empty() {
+    pen.heading(area, "Latest coupons", if coupons.total() == 0 { "" } else { &note });
+    if coupons.total() == 0 {
         return reason(pen, area, &picture);
     }
-    let shown = focus.coupons.iter().skip(state.coupons.top).take(rows);
-    let seq = focus.coupons.iter().map(|coupon| coupon.seq).max().unwrap_or(0);
+    let seq = coupons.all().iter().map(|coupon| coupon.seq).max().unwrap_or(0);
     let seq = text::width(&text::count(seq)).max(4);
-    for (y, coupon) in (area.y + 1..).zip(shown) {
+    for (y, coupon) in (area.y + 1..).zip(coupons.lines(top, rows)) {
         line(pen, Rect { y, height: 1, ..area }, seq, coupon);
     }
 }
 
 fn line(pen: &mut Pen, area: Rect, seq: u16, coupon: &Coupon) {
     let theme = *pen.theme;
-    let (symbol, word, style) = match coupon.status {
-        CouponStatus::Issued => ("●", "issued", theme.good),
-        CouponStatus::Redeemed => ("✓", "redeemed", theme.accent),
-        CouponStatus::Revoked => ("×", "revoked", theme.warn),
-        CouponStatus::Expired => ("□", "expired", theme.dim),
+    let word = status_word(coupon.status);
+    let (symbol, style) = match coupon.status {
+        CouponStatus::Issued => ("●", theme.good),
+        CouponStatus::Redeemed => ("✓", theme.accent),
+        CouponStatus::Revoked => ("×", theme.warn),
+        CouponStatus::Expired => ("□", theme.dim),
     };
     let roomy = area.width >= 60;
     let gap = if roomy { 2 } else { 1 };

@@ -8,8 +8,8 @@ use super::columns::{Column, Placed, columns};
 use super::layout::campaign_list;
 use super::pen::Pen;
 use super::theme::Theme;
-use crate::message::{Feed, Side};
-use crate::state::{Entry, Picture, Standing, State};
+use crate::message::Side;
+use crate::state::{Entry, List as _, Picture, Standing, State};
 use crate::text;
 
 pub(crate) fn draw(pen: &mut Pen, area: Rect, state: &State, now: Millis) {
@@ -62,7 +62,7 @@ fn summary(pen: &mut Pen, area: Rect, state: &State, now: Millis) {
         None => "?".to_owned(),
     };
     let pipeline = state.pipeline.as_ref();
-    let fresh = state.links.of(&Feed::Pipeline, now).is_live();
+    let fresh = state.servers.pipeline_picture(now).is_live();
     let read_model = state.read_model.as_ref().map(|lag| lag.lag_events);
     let mut figures = vec![("open", text::count(open)), ("issues/s", text::count(rate))];
     if waiting > 0 {
@@ -71,7 +71,7 @@ fn summary(pen: &mut Pen, area: Rect, state: &State, now: Millis) {
     figures.extend([
         ("in outbox", behind(pipeline.map(|pipeline| pipeline.outbox_depth), fresh)),
         ("ledger lag", behind(pipeline.map(|pipeline| pipeline.ledger.lag_events), fresh)),
-        ("history lag", behind(read_model, state.links.of(&Feed::Lag, now).is_live())),
+        ("history lag", behind(read_model, state.picture(Side::Query, now).is_live())),
         ("issued", text::count(issued)),
     ]);
     let mut x = area.x;
@@ -85,7 +85,7 @@ fn summary(pen: &mut Pen, area: Rect, state: &State, now: Millis) {
 }
 
 fn empty(pen: &mut Pen, area: Rect, state: &State, now: Millis) {
-    let text = match state.links.picture(Side::Command, now) {
+    let text = match state.picture(Side::Command, now) {
         _ if state.campaigns.total() > 0 => {
             format!("No campaign matches “{}”; esc drops the filter.", state.campaigns.filter)
         }

@@ -1,6 +1,6 @@
 //! Which columns the Campaigns table has and how wide they are: as rich as the terminal is wide, and never wider.
 
-use crate::state::{Campaigns, SortKey};
+use crate::state::{Campaigns, Largest, SortKey};
 use crate::text;
 
 /// A column of the Campaigns table.
@@ -171,28 +171,14 @@ struct Widths {
 
 impl Widths {
     fn of(campaigns: &Campaigns) -> Self {
-        let (mut id, mut name, mut left, mut stock, mut issued, mut rate, mut waiting) =
-            (0, 0, 0, 0, 0, 0, None);
-        let mut state = 11;
-        for entry in campaigns.all() {
-            id = id.max(entry.view.id.len());
-            name = name.max(text::width(&entry.view.name));
-            state = state.max(text::width(entry.standing().word()) + 2);
-            left = left.max(entry.left_of().0);
-            stock = stock.max(entry.left_of().1);
-            issued = issued.max(entry.view.issued);
-            rate = rate.max(entry.trend.peak());
-            if entry.view.waiting > 0 || entry.view.waiting_room.is_some() {
-                waiting = waiting.max(Some(entry.view.waiting));
-            }
-        }
+        let Largest { id, name, state, left, stock, issued, rate, waiting } = campaigns.largest();
         let number = |number: u64, title: usize| {
             text::width(&text::count(number)).max(u16::try_from(title).unwrap_or(0))
         };
         Self {
-            id: u16::try_from(id).unwrap_or(64),
+            id,
             name: name.min(32),
-            state,
+            state: state.max(11),
             left: number(left, 5),
             stock: number(stock, 3),
             issued: number(issued, 7),

@@ -3,15 +3,15 @@
 use ratatui::layout::Rect;
 
 use super::pen::Pen;
-use crate::message::{Change, Order};
-use crate::state::{Mode, State};
+use crate::message::{Change, Order, Side};
+use crate::state::{Mode, State, Wanted};
 use crate::text;
 
 pub(crate) fn draw(pen: &mut Pen, screen: Rect, state: &State) {
     match &state.mode {
         Mode::Normal | Mode::Filter { .. } | Mode::Command { .. } => {}
-        Mode::Stock { campaign, typed } => stock(pen, screen, state, campaign, typed),
-        Mode::Cancel { campaign, typed } => cancel(pen, screen, state, campaign, typed),
+        Mode::Number { campaign, wanted, typed } => number(pen, screen, state, campaign, *wanted, typed),
+        Mode::Spell { order, word, typed } => spell(pen, screen, state, order, word, typed),
         Mode::Confirm { order } => confirm(pen, screen, state, order),
         Mode::Stop => stop(pen, screen, state),
     }
@@ -42,11 +42,28 @@ fn confirm(pen: &mut Pen, screen: Rect, state: &State, order: &Order) {
                 .unwrap_or_default();
             (format!("Add stock to {id}?"), format!("{sum} coupons in the window {window} UTC."))
         }
+        Change::Admission(room) => {
+            let before = state.campaigns.get(id).and_then(|entry| entry.view.waiting_room);
+            let before = before.map_or(0, |room| room.admit_per_second);
+            let effect = format!(
+                "From {} to {} people admitted a second.",
+                text::count(before.into()),
+                text::count(room.admit_per_second.into())
+            );
+            (format!("Change the admission of {id}?"), effect)
+        }
+        Change::Replay { side, at } => {
+            let effect = format!("The {} reads the campaign on, from {at}.", side.store());
+            (format!("Replay {at} of {id} in the {}?", side.store()), effect)
+        }
+        Change::Discard { side, at } => {
+            (format!("Discard {at} of {id} in the {}?", side.store()), String::new())
+        }
     };
     let request = order.request();
-    let to = format!("to {}", state.servers);
+    let to = format!("to {}", state.servers.addresses());
     let lines = [
-        Line::Text(&named(state, id)),
+        Line::Text(&target(state, order)),
         Line::Text(&effect),
         Line::Text(""),
         Line::Sent(&request),
@@ -58,7 +75,7 @@ fn confirm(pen: &mut Pen, screen: Rect, state: &State, order: &Order) {
 }
 
 fn stop(pen: &mut Pen, screen: Rect, state: &State) {
-    let address = format!("It listens on {}.", state.servers);
+    let address = format!("It listens on {}.", state.servers.addresses());
     let lines = [
         Line::Text("The service runs in this process and stops with the console."),
         Line::Text(&address),
@@ -69,41 +86,82 @@ fn stop(pen: &mut Pen, screen: Rect, state: &State) {
     question(pen, screen, "Stop the service?", &lines);
 }
 
-fn stock(pen: &mut Pen, screen: Rect, state: &State, id: &str, typed: &str) {
-    let window = state.campaigns.get(id).and_then(|entry| entry.view.window);
-    let has = window.map_or_else(String::new, |window| {
-        format!(
-            "The window {} UTC has {}.",
-            text::from_to_short(window.opens_at, window.closes_at),
-            text::count(window.stock)
-        )
-    });
+fn number(pen: &mut Pen, screen: Rect, state: &State, id: &str, wanted: Wanted, typed: &str) {
+    let entry = state.campaigns.get(id);
+    let (title, has, ask) = match wanted {
+        Wanted::Stock => {
+            let has = entry.and_then(|entry| entry.view.window).map(|window| {
+                let span = text::from_to_short(window.opens_at, window.closes_at);
+                format!("The window {span} UTC has {}.", text::count(window.stock))
+            });
+            (format!("Add stock to {id}"), has, "How many coupons shall be added?")
+        }
+        Wanted::Admission => {
+            let has = entry.and_then(|entry| entry.view.waiting_room).map(|room| {
+                format!(
+                    "{} a second now, {} at once at most.",
+                    text::count(room.admit_per_second.into()),
+                    text::count(room.max_active.into())
+                )
+            });
+            (format!("Admission of {id}"), has, "How many people shall be admitted a second?")
+        }
+    };
     let lines = [
         Line::Text(&named(state, id)),
-        Line::Text(&has),
+        Line::Text(&has.unwrap_or_default()),
         Line::Text(""),
-        Line::Text("How many coupons shall be added?"),
+        Line::Text(ask),
         Line::Typed(typed),
         Line::Text(""),
         Line::Keys("enter next · esc leave"),
     ];
-    question(pen, screen, &format!("Add stock to {id}"), &lines);
+    question(pen, screen, &title, &lines);
 }
 
-fn cancel(pen: &mut Pen, screen: Rect, state: &State, id: &str, typed: &str) {
-    let request = Order { campaign: id.to_owned(), change: Change::Cancel }.request();
-    let to = format!("to {}", state.servers);
+/// What is for good wants a word typed.
+fn spell(pen: &mut Pen, screen: Rect, state: &State, order: &Order, word: &str, typed: &str) {
+    let id = &order.campaign;
+    let (title, effect) = match order.change {
+        Change::Discard { side, at } => (
+            format!("Discard {at} of {id} in the {}?", side.store()),
+            match side {
+                Side::Command => {
+                    "For good: the ledger skips it. `verify` will name the coupons that it lacks."
+                }
+                Side::Query => "For good: the read model skips it. `verify` will name what it lacks.",
+            },
+        ),
+        _ => (format!("Cancel {id}?"), "Cancelled is for good: it can never issue again."),
+    };
+    let request = order.request();
+    let to = format!("to {}", state.servers.addresses());
+    let wanted = format!("Type {word} to {} it:", order.what());
     let lines = [
-        Line::Text(&named(state, id)),
-        Line::Text("Cancelled is for good: it can never issue again."),
+        Line::Text(&target(state, order)),
+        Line::Text(effect),
         Line::Sent(&request),
         Line::Text(&to),
         Line::Text(""),
-        Line::Text("Type its id to cancel it:"),
+        Line::Text(&wanted),
         Line::Typed(typed),
         Line::Keys("enter send · esc leave"),
     ];
-    question(pen, screen, &format!("Cancel {id}?"), &lines);
+    question(pen, screen, &title, &lines);
+}
+
+/// What an order concerns, in one line.
+fn target(state: &State, order: &Order) -> String {
+    let letter = match order.change {
+        Change::Replay { side, at } | Change::Discard { side, at } => {
+            state.letters.all().iter().find(|known| known.side == side && known.letter.position == at)
+        }
+        _ => None,
+    };
+    match letter {
+        Some(letter) => text::plain(&letter.letter.reason),
+        None => named(state, &order.campaign),
+    }
 }
 
 /// The campaign in one line, so that nobody acts on the wrong one.

@@ -1,10 +1,11 @@
-//! The Help screen, made from the key table and from the states' own symbols and words: two columns of keys, then what
-//! the tables' words mean. The whole of it fits into 80×24.
+//! The Help screen, made from the tables of keys and commands and from the states' own symbols and words: two columns of
+//! keys, then the commands, then what the tables' words mean.
 
 use ratatui::layout::Rect;
 
 use super::campaigns::standing_style;
 use super::pen::Pen;
+use crate::commands::{self, COMMANDS};
 use crate::keys::{BINDINGS, Binding, Group};
 use crate::state::{Standing, State};
 
@@ -18,7 +19,7 @@ const WORDS: [(&str, &str); 5] = [
     ("/s, trend", "coupons issued in each of the last seconds"),
     ("outbox", "decided by the gate and not yet logged: nobody is told of it"),
     ("next", "until the window closes, or until the next one opens"),
-    ("mouse", "the wheel moves, a click selects, a second click opens"),
+    ("mouse", "the wheel moves, a click selects, a second click opens; tabs too"),
 ];
 
 /// One line of a column.
@@ -46,9 +47,14 @@ fn columns() -> [Vec<Line>; 2] {
     [left, right]
 }
 
+fn shown_commands() -> impl Iterator<Item = (&'static commands::Line, &'static str)> {
+    COMMANDS.iter().filter_map(|line| Some((line, line.about?)))
+}
+
 /// Lines of the whole page.
 pub(crate) fn lines() -> usize {
-    columns().iter().map(Vec::len).max().unwrap_or(0) + 2 + WORDS.len()
+    let keys = columns().iter().map(Vec::len).max().unwrap_or(0);
+    keys + 2 + shown_commands().count() + 2 + WORDS.len()
 }
 
 pub(crate) fn draw(pen: &mut Pen, area: Rect, state: &State) {
@@ -68,7 +74,21 @@ pub(crate) fn draw(pen: &mut Pen, area: Rect, state: &State) {
             }
         }
     }
-    let words_at = columns.iter().map(Vec::len).max().unwrap_or(0) + 1;
+    let commands_at = columns.iter().map(Vec::len).max().unwrap_or(0) + 1;
+    if let Some(y) = row(commands_at) {
+        pen.put(area.x, y, area.width, "Commands, after : (tab completes, ↑↓ choose)", theme.title);
+    }
+    let mut words_at = commands_at + 1;
+    for (command, about) in shown_commands() {
+        if let Some(y) = row(words_at) {
+            let pieces =
+                [(command.name, theme.accent), (" ", theme.text), (command.argument.word(), theme.dim)];
+            pen.run(area.x + 1, y, 22, &pieces);
+            pen.put(area.x + 24, y, area.width.saturating_sub(24), about, theme.text);
+        }
+        words_at += 1;
+    }
+    words_at += 1;
     if let Some(y) = row(words_at) {
         pen.put(area.x, y, area.width, "Words", theme.title);
     }

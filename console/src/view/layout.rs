@@ -3,8 +3,10 @@
 
 use ratatui::layout::Rect;
 
-use super::help;
-use crate::state::State;
+use super::{help, reading};
+use crate::state::{Screen, State, TABS};
+use crate::text;
+use crate::update::tab_of;
 
 /// Below this nothing useful can be shown.
 pub(crate) const LEAST: (u16, u16) = (64, 18);
@@ -18,6 +20,8 @@ pub(crate) fn is_too_small(size: (u16, u16)) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Areas {
     pub(crate) header: Rect,
+    pub(crate) tabs: Rect,
+    pub(crate) alerts: Rect,
     pub(crate) banner: Rect,
     pub(crate) crumbs: Rect,
     pub(crate) body: Rect,
@@ -26,20 +30,71 @@ pub(crate) struct Areas {
 }
 
 impl Areas {
-    /// One line each for everything but the body; the banner's only when there is something to say.
+    /// One line each for everything but the body. What is wrong has two, or one where there is little room; that and
+    /// the banner only when there is something to say.
     pub(crate) fn of(state: &State) -> Self {
         let (width, height) = state.size;
-        let line = |y| Rect::new(0, y, width, 1);
+        let lines = |y, height| Rect::new(0, y, width, height);
+        let alerts = match state.alerts.count() {
+            0 => 0,
+            _ if height < 22 => 1,
+            _ => 2,
+        };
         let banner = u16::from(state.banner.is_some());
-        let top = 2 + banner;
+        let crumbs = 2 + alerts + banner;
+        let top = crumbs + 1;
         Self {
-            header: line(0),
-            banner: Rect::new(0, 1, width, banner),
-            crumbs: line(1 + banner),
+            header: lines(0, 1),
+            tabs: lines(1, 1),
+            alerts: lines(2, alerts),
+            banner: lines(2 + alerts, banner),
+            crumbs: lines(crumbs, 1),
             body: Rect::new(1, top, width.saturating_sub(2), height.saturating_sub(top + 2)),
-            status: line(height.saturating_sub(2)),
-            footer: line(height.saturating_sub(1)),
+            status: lines(height.saturating_sub(2), 1),
+            footer: lines(height.saturating_sub(1), 1),
         }
+    }
+}
+
+/// The tabs: screen, column, label. The one on show has brackets; all others as much room.
+pub(crate) fn tabs(state: &State) -> impl Iterator<Item = (Screen, u16, String)> {
+    let shown = tab_of(state.screen);
+    let mut x = 0;
+    TABS.into_iter().map(move |screen| {
+        let name = screen_name(screen);
+        let number = match screen {
+            Screen::DeadLetters => state.letters.all().len(),
+            Screen::Alerts => state.alerts.count(),
+            _ => 0,
+        };
+        let name =
+            if number > 0 { format!("{name} {}", text::count(number as u64)) } else { name.to_owned() };
+        let label = if screen == shown { format!("[{name}]") } else { format!(" {name} ") };
+        let at = x;
+        x += text::width(&label);
+        (screen, at, label)
+    })
+}
+
+/// The tab at a column.
+pub(crate) fn tab_at(state: &State, column: u16) -> Option<Screen> {
+    tabs(state)
+        .find(|(_, x, label)| (*x..x + text::width(label)).contains(&column))
+        .map(|(screen, ..)| screen)
+}
+
+/// What a screen is called.
+pub(crate) fn screen_name(screen: Screen) -> &'static str {
+    match screen {
+        Screen::Campaigns => "Campaigns",
+        Screen::Campaign => "Campaign",
+        Screen::Pipeline => "Pipeline",
+        Screen::DeadLetters => "Dead letters",
+        Screen::Letter => "Dead letter",
+        Screen::Audit => "Audit",
+        Screen::Act => "Act",
+        Screen::Alerts => "Alerts",
+        Screen::Help => "Help",
     }
 }
 
@@ -58,10 +113,54 @@ pub(crate) fn campaign_list(state: &State) -> Rect {
 /// Rows of the boxes on the Pipeline screen, the blank line after them included.
 pub(crate) const BOXES: u16 = 11;
 
-/// The lines of the Pipeline screen's table, below boxes and heading.
+/// The lines of the Pipeline screen that tell of each server: none where there is only one.
+pub(crate) fn server_list(state: &State) -> Rect {
+    let rest = below(Areas::of(state).body, BOXES);
+    let servers = u16::try_from(state.servers.all().len()).unwrap_or(u16::MAX);
+    if servers < 2 {
+        return Rect { height: 0, ..rest };
+    }
+    // Two are always there; beyond that half of the room is the campaigns'.
+    let most = (rest.height.saturating_sub(2) / 2).max(2);
+    Rect { height: servers.min(most), ..below(rest, 1) }
+}
+
+/// The lines of the Pipeline screen's table, below boxes, servers and heading.
 pub(crate) fn lane_list(state: &State) -> Rect {
     let body = Areas::of(state).body;
-    below(Rect { x: 0, width: state.size.0, ..body }, BOXES + 1)
+    let servers = server_list(state).height;
+    let above = if servers > 0 { servers + 2 } else { 0 };
+    below(Rect { x: 0, width: state.size.0, ..body }, BOXES + above + 1)
+}
+
+/// Lines that one alert takes.
+pub(crate) const ALERT: u16 = 3;
+
+/// The lines of the list on show, and how many of them one entry takes.
+pub(crate) fn list(state: &State) -> (Rect, u16) {
+    let wide = || Rect { x: 0, width: state.size.0, ..Areas::of(state).body };
+    match state.screen {
+        Screen::Campaigns => (campaign_list(state), 1),
+        Screen::Campaign => (below(CampaignAreas::of(state).coupons, 1), 1),
+        Screen::Pipeline => (lane_list(state), 1),
+        Screen::DeadLetters | Screen::Audit => (below(wide(), 1), 1),
+        Screen::Alerts => (wide(), ALERT),
+        Screen::Letter | Screen::Act | Screen::Help => (Areas::of(state).body, 1),
+    }
+}
+
+/// How many entries the list on show has room for, or how many lines the text on show.
+pub(crate) fn list_rows(state: &State) -> usize {
+    let (area, height) = list(state);
+    usize::from(area.height / height)
+}
+
+/// Lines of the text on show.
+pub(crate) fn text_lines(state: &State) -> usize {
+    match state.screen {
+        Screen::Help => help::lines(),
+        _ => reading::lines(state).len(),
+    }
 }
 
 /// The parts of the Campaign screen.
@@ -119,25 +218,4 @@ fn split(area: Rect, left: u16) -> (Rect, Rect) {
     let left = left.min(area.width);
     let right = area.width.saturating_sub(left + 3);
     (Rect { width: left, ..area }, Rect { x: area.right() - right, width: right, ..area })
-}
-
-/// How many lines each list shows.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TableRows {
-    pub(crate) campaigns: usize,
-    pub(crate) coupons: usize,
-    pub(crate) lanes: usize,
-    pub(crate) help: usize,
-    pub(crate) help_lines: usize,
-}
-
-/// How many lines each list shows at the terminal's present size.
-pub(crate) fn table_rows(state: &State) -> TableRows {
-    TableRows {
-        campaigns: usize::from(campaign_list(state).height),
-        coupons: usize::from(CampaignAreas::of(state).coupons.height.saturating_sub(1)),
-        lanes: usize::from(lane_list(state).height),
-        help: usize::from(Areas::of(state).body.height),
-        help_lines: help::lines(),
-    }
 }

@@ -42,6 +42,20 @@ impl<'a> Pen<'a> {
         self.buffer.set_stringn(end, y, "…", 1, style).0
     }
 
+    /// Writes one glyph of one cell.
+    fn glyph(&mut self, x: u16, y: u16, glyph: &'static str, style: Style) {
+        if let Some(cell) = self.buffer.cell_mut((x, y)) {
+            cell.set_symbol(glyph).set_style(style);
+        }
+    }
+
+    /// A line of `width` cells.
+    pub(crate) fn rule(&mut self, x: u16, y: u16, width: u16) {
+        for at in x..x.saturating_add(width) {
+            self.glyph(at, y, "─", self.theme.dim);
+        }
+    }
+
     /// Writes text at the right of `width` cells.
     pub(crate) fn right(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) {
         let taken = text::width(text).min(width);
@@ -88,7 +102,7 @@ impl<'a> Pen<'a> {
                 some @ 1..8 => (ACROSS[some], style),
                 _ => ("█", style),
             };
-            self.put(x + cell, y, 1, glyph, style);
+            self.glyph(x + cell, y, glyph, style);
         }
     }
 
@@ -105,13 +119,13 @@ impl<'a> Pen<'a> {
                 some => some.max(least),
             };
             if eighths == 0 {
-                self.put(x, area.bottom().saturating_sub(1), 1, UP[1], self.theme.dim);
+                self.glyph(x, area.bottom().saturating_sub(1), UP[1], self.theme.dim);
             }
             for row in 0..area.height {
                 let filled = eighths.saturating_sub(u64::from(row) * 8);
                 if filled > 0 {
                     let glyph = UP[usize::try_from(filled).unwrap_or(8).min(8)];
-                    self.put(x, area.bottom() - 1 - row, 1, glyph, style);
+                    self.glyph(x, area.bottom() - 1 - row, glyph, style);
                 }
             }
         }
@@ -123,9 +137,7 @@ impl<'a> Pen<'a> {
         let end = self.put(x, y, width, title, self.theme.title);
         let note_width = text::width(note);
         let line_end = area.right().saturating_sub(if note.is_empty() { 0 } else { note_width + 1 });
-        for at in (end + 1)..line_end {
-            self.put(at, y, 1, "─", self.theme.dim);
-        }
+        self.rule(end + 1, y, line_end.saturating_sub(end + 1));
         if end + 2 + note_width <= area.right() {
             self.right(x, y, width, note, self.theme.dim);
         }
@@ -136,12 +148,12 @@ impl<'a> Pen<'a> {
         let (left, right) = (area.left(), area.right().saturating_sub(1));
         let (top, bottom) = (area.top(), area.bottom().saturating_sub(1));
         for x in left + 1..right {
-            self.put(x, top, 1, "─", style);
-            self.put(x, bottom, 1, "─", style);
+            self.glyph(x, top, "─", style);
+            self.glyph(x, bottom, "─", style);
         }
         for y in top + 1..bottom {
-            self.put(left, y, 1, "│", style);
-            self.put(right, y, 1, "│", style);
+            self.glyph(left, y, "│", style);
+            self.glyph(right, y, "│", style);
         }
         for (x, y, corner) in [(left, top, "╭"), (right, top, "╮"), (left, bottom, "╰"), (right, bottom, "╯")]
         {

@@ -7,10 +7,12 @@ use firstcome_shared::wire::{CampaignPipeline, Pipeline, ProjectionView};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+mod servers;
+
 use super::layout::{BOXES, lane_list};
 use super::pen::Pen;
-use crate::message::{Feed, Side};
-use crate::state::{Picture, State};
+use crate::message::Side;
+use crate::state::{Cursor, List as _, Picture, State};
 use crate::text;
 use crate::trend::Trend;
 
@@ -25,7 +27,7 @@ pub(crate) fn draw(pen: &mut Pen, area: Rect, state: &State, now: Millis) {
     let at = |index: u16| Rect::new(area.x + index * (each + GAP), area.y, each, BOX);
     let ledger = Rect::new(area.right().saturating_sub(right), area.y, right, BOX);
     let read_model = Rect { y: area.y + BOX, ..ledger };
-    let picture = state.links.of(&Feed::Pipeline, now);
+    let picture = state.servers.pipeline_picture(now);
     let pipeline = state.pipeline.as_ref();
     let flow = &state.flow;
 
@@ -41,7 +43,7 @@ pub(crate) fn draw(pen: &mut Pen, area: Rect, state: &State, now: Millis) {
     station(pen, at(2), "log", health(pipeline, "log"), &log(pipeline, &flow.log), &flow.log.rates(60));
     let lines = projection(pipeline.map(|pipeline| &pipeline.ledger), &flow.ledger, &picture);
     station(pen, ledger, "ledger", health(pipeline, "ledger"), &lines, &flow.ledger.levels(60));
-    let lag_picture = state.links.of(&Feed::Lag, now);
+    let lag_picture = state.servers.lag_picture(now);
     let lines = projection(state.read_model.as_ref(), &flow.read_model, &lag_picture);
     let up = health(pipeline, "read_model").or(state.read_model.as_ref().map(|_| lag_picture.is_live()));
     station(pen, read_model, "read model", up, &lines, &flow.read_model.levels(60));
@@ -49,6 +51,7 @@ pub(crate) fn draw(pen: &mut Pen, area: Rect, state: &State, now: Millis) {
     arrows(pen, at(0), at(1), at(2), ledger);
     let beside = Rect::new(area.x, area.y + BOX, ledger.x.saturating_sub(area.x + GAP + 1), BOX);
     dependencies(pen, beside, state, &picture, now);
+    servers::draw(pen, state, now);
     lanes(pen, Rect { y: area.y + BOXES, ..area }, state);
 }
 
@@ -117,7 +120,10 @@ fn outbox(pipeline: Option<&Pipeline>, trend: &Trend, width: u16) -> Lines {
 fn log(pipeline: Option<&Pipeline>, trend: &Trend) -> Lines {
     let Some(pipeline) = pipeline else { return unknown() };
     [
-        (format!("at {}", places(&pipeline.log.positions)), Meaning::Plain),
+        match pipeline.log.positions.as_slice() {
+            [] => ("away".to_owned(), Meaning::Bad),
+            positions => (format!("at {}", places(positions)), Meaning::Plain),
+        },
         (format!("{}/s", text::count(trend.rate())), Meaning::Dim),
     ]
 }
@@ -185,7 +191,7 @@ fn dependencies(pen: &mut Pen, area: Rect, state: &State, picture: &Picture, now
     }
     // A command side alone does not know the read model: the query side speaks for itself.
     if !pipeline.dependencies.iter().any(|dependency| dependency.name == "read_model") && y < area.bottom() {
-        let query = state.links.picture(Side::Query, now);
+        let query = state.picture(Side::Query, now);
         let (mark, style) = if query.is_live() { ("●", theme.good) } else { ("×", theme.bad) };
         pen.put(area.x, y, 12, "query side", theme.text);
         pen.run(
@@ -198,7 +204,14 @@ fn dependencies(pen: &mut Pen, area: Rect, state: &State, picture: &Picture, now
     }
     if y < area.bottom() {
         let late = if picture.is_live() { String::new() } else { format!(" · {}", picture.text()) };
-        let text = format!("instance {} · log {}{late}", pipeline.instance, pipeline.log.identity);
+        let who = match state.servers.all() {
+            [server] => {
+                let version = server.version.as_deref().map(|version| format!(" {version}"));
+                format!("instance {}{}", pipeline.instance, version.unwrap_or_default())
+            }
+            servers => format!("{} servers", servers.len()),
+        };
+        let text = format!("{who} · log {}{late}", pipeline.log.identity);
         pen.put(area.x, y, area.width, &text, if late.is_empty() { theme.dim } else { theme.warn });
     }
 }
@@ -214,6 +227,9 @@ const LANES: [(&str, u16); 8] = [
     ("REBUILDS", 8),
     ("LOG", 6),
 ];
+
+/// The columns by which lanes can be sorted, in the order of their keys.
+const SORTED: [&str; 6] = ["CAMPAIGN", "DECISIONS", "OUTBOX", "OLDEST", "QUEUE", "REBUILDS"];
 
 fn lanes(pen: &mut Pen, area: Rect, state: &State) {
     let theme = *pen.theme;
@@ -233,9 +249,13 @@ fn lanes(pen: &mut Pen, area: Rect, state: &State) {
             x += LANES[index].1;
         }
     };
-    row(pen, list.y.saturating_sub(1), ("CAMPAIGN", theme.dim), LANES.map(|(title, _)| (title, theme.dim)));
+    let sorted = SORTED[state.lanes.order().0.min(SORTED.len() - 1)];
+    let style = |title: &str| if title == sorted { theme.accent } else { theme.dim };
+    let titles = LANES.map(|(title, _)| (title, style(title)));
+    row(pen, list.y.saturating_sub(1), ("CAMPAIGN", style("CAMPAIGN")), titles);
     let Some(pipeline) = &state.pipeline else { return };
-    let shown = pipeline.campaigns.iter().enumerate().skip(state.lanes.top).take(usize::from(list.height));
+    let Cursor { selected, top } = state.lanes.cursor();
+    let shown = (top..).zip(state.lanes.lines(top, usize::from(list.height)));
     for (y, (index, lane)) in (list.y..).zip(shown) {
         let texts = lane_texts(lane);
         let mut cells = [("", theme.text); 8];
@@ -244,7 +264,7 @@ fn lanes(pen: &mut Pen, area: Rect, state: &State) {
         }
         cells[7].1 = if lane.log_away { theme.bad } else { theme.good };
         row(pen, y, (&lane.campaign_id, theme.title), cells);
-        if index == state.lanes.selected {
+        if index == selected {
             pen.put(0, y, 1, "▌", theme.accent);
             pen.fill(Rect { y, height: 1, ..list }, theme.selected);
         }

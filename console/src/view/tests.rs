@@ -1,8 +1,11 @@
 //! Pictures of every screen. A picture that changed on purpose is accepted with `INSTA_UPDATE=always cargo test`.
 
+mod advice;
+mod colourless;
+
 use crossterm::event::KeyCode;
 use firstcome_shared::clock::Millis;
-use firstcome_shared::wire::Campaign;
+use firstcome_shared::wire::{Campaign, Code, Page, Problem};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
@@ -10,7 +13,7 @@ use ratatui::style::{Color, Modifier};
 use super::{Theme, draw};
 use crate::ThemeName;
 use crate::fixture::{self, NOW, fetch, fetch_summer, key, keys, state};
-use crate::message::{Data, Failure, Feed, Message};
+use crate::message::{Audit, Data, Failure, Feed, Firing, Message, Side};
 use crate::state::State;
 use crate::update::update;
 
@@ -102,11 +105,152 @@ fn pipeline_with_something_wrong() {
     pipeline.dependencies[1].detail = Some("disk full".into());
     pipeline.ledger.parked = 2;
     pipeline.campaigns[0].log_away = true;
-    fetch(&mut state, Feed::Pipeline, Data::Pipeline(Box::new(pipeline)), NOW);
+    fetch(&mut state, Feed::Pipeline(0), Data::Pipeline(Box::new(pipeline)), NOW);
     let refused = Failure::Unreachable("connection refused".into());
     let later = NOW.plus(3_000);
-    update(&mut state, Message::Fetched(Feed::Lag, Err(refused)), later);
+    update(&mut state, Message::Fetched(Feed::Lag(0), Err(refused)), later);
     insta::assert_snapshot!("pipeline-trouble-80x24", screen(&state, ThemeName::Dark, later));
+}
+
+/// Much is wrong.
+fn trouble(state: &mut State) {
+    let mut pipeline = fixture::pipeline(NOW);
+    pipeline.dependencies[1].up = false;
+    pipeline.dependencies[1].detail = Some("disk full".into());
+    pipeline.ledger.parked = 2;
+    fetch(state, Feed::Pipeline(0), Data::Pipeline(Box::new(pipeline)), NOW);
+    let summary = "One person in twenty is told to come back later".to_owned();
+    let firing = Firing {
+        name: "BusyRate".into(),
+        severity: "warning".into(),
+        summary: Some(summary),
+        runbook: Some("https://runbook.example/#busyrate".into()),
+    };
+    fetch(state, Feed::Alerts, Data::Alerts(vec![firing]), NOW);
+}
+
+fn at_both_sizes(name: &str, make: impl Fn(u16, u16) -> State) {
+    for (columns, rows) in [SMALL, LARGE] {
+        insta::assert_snapshot!(format!("{name}-{columns}x{rows}"), dark(&make(columns, rows)));
+    }
+}
+
+fn command(state: &mut State, typed: &str) {
+    keys(state, &format!(":{typed}"));
+    key(state, KeyCode::Enter);
+}
+
+#[test]
+fn dead_letters_and_one_of_them_whole() {
+    at_both_sizes("dead-letters", |columns, rows| {
+        let mut state = state(columns, rows, true);
+        fixture::fetch_letters(&mut state);
+        command(&mut state, "dead-letters");
+        state
+    });
+    at_both_sizes("dead-letter", |columns, rows| {
+        let mut state = state(columns, rows, true);
+        fixture::fetch_letters(&mut state);
+        command(&mut state, "dead-letters");
+        key(&mut state, KeyCode::Enter);
+        state
+    });
+    let mut state = state(SMALL.0, SMALL.1, true);
+    command(&mut state, "dead-letters");
+    fetch(&mut state, Feed::DeadLetters(Side::Command), Data::DeadLetters(Vec::new()), NOW);
+    insta::assert_snapshot!("dead-letters-none-80x24", dark(&state));
+}
+
+#[test]
+fn the_whole_of_a_letter_can_be_read_and_its_code_cannot() {
+    let mut state = state(SMALL.0, SMALL.1, true);
+    fixture::fetch_letters(&mut state);
+    command(&mut state, "dead-letters");
+    key(&mut state, KeyCode::Enter);
+    let first = dark(&state).to_string();
+    key(&mut state, KeyCode::End);
+    let last = dark(&state).to_string();
+    assert!(first.contains("value too long") && first.contains("↓ more"), "{first}");
+    assert!(last.contains("7Q2M-····") && last.contains("p-6") && !last.contains("AB12"), "{last}");
+}
+
+#[test]
+fn audit_and_one_act_whole() {
+    let audit = |columns, rows| {
+        let mut state = state(columns, rows, true);
+        command(&mut state, "audit");
+        let items = (1..40).rev().map(fixture::audit_entry).collect();
+        let page = Page { items, next: Some("0-1".to_owned()) };
+        fetch(&mut state, Feed::Audit(Audit::default()), Data::Audit(page), NOW);
+        state
+    };
+    at_both_sizes("audit", audit);
+    at_both_sizes("act", |columns, rows| {
+        let mut state = audit(columns, rows);
+        keys(&mut state, "jj");
+        key(&mut state, KeyCode::Enter);
+        state
+    });
+    let mut refused = state(SMALL.0, SMALL.1, false);
+    command(&mut refused, "audit");
+    let problem = Problem::new(Code::Forbidden, "This needs the role operator.");
+    let failure = Failure::Refused(Box::new(problem));
+    update(&mut refused, Message::Fetched(Feed::Audit(Audit::default()), Err(failure)), NOW);
+    insta::assert_snapshot!("audit-forbidden-80x24", dark(&refused));
+}
+
+#[test]
+fn alerts_as_a_banner_on_every_screen_and_all_of_them_on_their_own() {
+    at_both_sizes("alerts", |columns, rows| {
+        let mut state = state(columns, rows, true);
+        trouble(&mut state);
+        keys(&mut state, "!");
+        state
+    });
+    let mut state = state(SMALL.0, SMALL.1, true);
+    trouble(&mut state);
+    for _ in 0..6 {
+        let picture = dark(&state).to_string();
+        assert!(picture.contains("▲ PAGE The log (sqlite) is away: disk full"), "{picture}");
+        assert!(picture.contains("Nothing is issued"), "{picture}");
+        key(&mut state, KeyCode::Tab);
+    }
+    insta::assert_snapshot!("campaigns-alerts-80x24", dark(&state));
+}
+
+#[test]
+fn several_servers_each_and_as_a_whole() {
+    at_both_sizes("pipeline-servers", |columns, rows| {
+        let mut state = fixture::several(columns, rows);
+        command(&mut state, "pipeline");
+        let refused = Failure::Unreachable("connection refused".into());
+        let later = NOW.plus(1);
+        update(&mut state, Message::Fetched(Feed::Health(0), Err(refused)), later);
+        state
+    });
+}
+
+#[test]
+fn completions_stand_beside_what_is_typed() {
+    let mut state = state(SMALL.0, SMALL.1, true);
+    keys(&mut state, ":d");
+    key(&mut state, KeyCode::Down);
+    insta::assert_snapshot!("command-80x24", dark(&state));
+}
+
+#[test]
+fn questions_about_a_dead_letter_name_it_and_the_request() {
+    let mut state = state(SMALL.0, SMALL.1, true);
+    fixture::fetch_letters(&mut state);
+    command(&mut state, "dead-letters");
+    keys(&mut state, "r");
+    insta::assert_snapshot!("question-replay", dark(&state));
+    keys(&mut state, "nd0-5");
+    insta::assert_snapshot!("question-discard", dark(&state));
+    key(&mut state, KeyCode::Esc);
+    command(&mut state, "admission winter-sale");
+    keys(&mut state, "25");
+    insta::assert_snapshot!("question-admission", dark(&state));
 }
 
 #[test]
@@ -174,6 +318,17 @@ fn themes() {
             styled(&screen(&state, theme, NOW))
         );
     }
+    // With all that can be wrong.
+    let mut state = fixture::several(SMALL.0, SMALL.1);
+    trouble(&mut state);
+    fixture::fetch_letters(&mut state);
+    command(&mut state, "pipeline");
+    for theme in names {
+        insta::assert_snapshot!(
+            format!("trouble-{theme:?}").to_lowercase(),
+            styled(&screen(&state, theme, NOW))
+        );
+    }
 }
 
 /// The picture with its styles below it: a letter for each cell, and what the letters mean.
@@ -221,7 +376,12 @@ fn no_size_makes_any_screen_panic() {
     for rows in [1, 2, 5, 18, 19, 23, 60] {
         for columns in [1, 3, 64, 65, 79, 101, 200] {
             let mut state = campaign_screen((columns, rows));
-            for press in ["p", "n", "?", ":pipe\n", "+", "9"] {
+            fixture::fetch_letters(&mut state);
+            trouble(&mut state);
+            for press in [
+                "p", "n", "?", ":pipe\n", "+", "9", "\n", "n", ":dead\n", "\n", "d", "4", "\n", "n",
+                ":audit\n", "!", ":th",
+            ] {
                 for letter in press.chars() {
                     key(&mut state, if letter == '\n' { KeyCode::Enter } else { KeyCode::Char(letter) });
                 }

@@ -52,6 +52,7 @@ async fn write_log(folder: &Folder, holders: u64) {
             prev: end,
             nonce: decision.to_string(),
             entries: vec![entry],
+            requests: std::collections::BTreeMap::new(),
         };
         end = log.append(&subject, end, message.encode()).await.unwrap();
     };

@@ -5,16 +5,26 @@
 #![allow(clippy::unwrap_used)]
 
 mod away;
+#[cfg(feature = "cluster")]
+mod bare_metal;
 mod big;
+mod check;
 mod cli;
+#[cfg(feature = "cluster")]
+mod cluster;
+mod compose;
 mod console;
 mod crash;
 mod exactness;
 mod history;
 mod input;
+mod journey;
 mod keys;
 mod lifecycle;
+mod observe;
 mod overload;
+#[cfg(feature = "cluster")]
+mod parts;
 mod poison;
 mod rig;
 mod stores;

@@ -15,9 +15,9 @@ use firstcome_shared::clock::{Clock as _, SystemClock};
 use firstcome_shared::wire::Time;
 
 pub use api::{Api, Coupon, Told, one_off, send};
-pub use command::{Ended, run, run_with};
+pub use command::{Ended, firstcome, run, run_with};
 pub use crowd::{ask_all, ask_until_clear, coupons, crowd, gather, people};
-pub use proof::{assert_exact, assert_level, fingerprint, history, verify};
+pub use proof::{System, assert_exact, assert_level, fingerprint, history, verify};
 pub use server::{Folder, Launch, Server};
 pub use tamper::{alter, rows};
 

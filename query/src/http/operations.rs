@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use firstcome_shared::auth::{Operator, Reader};
+use firstcome_shared::auth::{Acting, Reader};
 use firstcome_shared::dead_letters::{self, NotRemedied};
 use firstcome_shared::http::{self, Json, Path, Query as Parameters};
 use firstcome_shared::position::Position;
@@ -24,7 +24,7 @@ pub(super) async fn lag(
     Parameters(asked): Parameters<AtLeast>,
 ) -> http::Result<Json<ProjectionView>> {
     query.reached(asked.at_least).await?;
-    Ok(Json(query.progress.view(&*query.log, &*query.clock).await.map_err(unavailable)?))
+    Ok(Json(query.progress.view(&*query.log, &*query.clock).await))
 }
 
 /// Lists the read model's dead letters
@@ -49,10 +49,10 @@ pub(super) async fn dead_letters(
     responses((status = 202, description = "It will be replayed"), (status = 404, response = Problem)))]
 pub(super) async fn replay(
     State(query): State<Arc<Query>>,
-    Operator(caller): Operator,
+    acting: Acting,
     Path(id): Path<String>,
 ) -> http::Result<StatusCode> {
-    remedy(&query, &id, Remedy::Replay, &caller.name).await
+    remedy(&query, &id, Remedy::Replay, &acting).await
 }
 
 /// Discards a dead letter
@@ -62,17 +62,21 @@ pub(super) async fn replay(
     responses((status = 202, description = "It will be skipped"), (status = 404, response = Problem)))]
 pub(super) async fn discard(
     State(query): State<Arc<Query>>,
-    Operator(caller): Operator,
+    acting: Acting,
     Path(id): Path<String>,
 ) -> http::Result<StatusCode> {
-    remedy(&query, &id, Remedy::Discard, &caller.name).await
+    remedy(&query, &id, Remedy::Discard, &acting).await
 }
 
-async fn remedy(query: &Query, id: &str, remedy: Remedy, actor: &str) -> http::Result<StatusCode> {
+async fn remedy(query: &Query, id: &str, remedy: Remedy, acting: &Acting) -> http::Result<StatusCode> {
     let unknown = || Problem::new(Code::DeadLetterNotFound, format!("No campaign is parked at {id:?}."));
     let position: Position = id.parse().map_err(|_| unknown())?;
-    match dead_letters::remedy(&*query.log, &*query.model, &*query.clock, position, remedy, actor).await {
-        Ok(()) => Ok(StatusCode::ACCEPTED),
+    let (log, model, clock) = (&*query.log, &*query.model, &*query.clock);
+    match dead_letters::remedy(log, model, clock, position, remedy, acting.actor()).await {
+        Ok(()) => {
+            acting.did(remedy.as_str(), &format!("{} {position}", model.name()));
+            Ok(StatusCode::ACCEPTED)
+        }
         Err(NotRemedied::NotFound) => Err(unknown().into()),
         Err(error) => Err(unavailable(error)),
     }

@@ -70,13 +70,13 @@ pub(super) use read_model_contract;
 const NOW: Millis = Millis(5_000);
 const TTL_MS: i64 = 10_000;
 
-async fn claim(model: &dyn ReadModel) -> Claim {
+pub(super) async fn claim(model: &dyn ReadModel) -> Claim {
     let token = model.claim(0, "this", NOW, TTL_MS).await.unwrap().expect("nobody else has it");
     Claim { partition: 0, token, log: LOG.to_owned() }
 }
 
 /// Somebody else takes over, when the lease of whoever was there has ended.
-async fn taken_over(model: &dyn ReadModel) -> Claim {
+pub(super) async fn taken_over(model: &dyn ReadModel) -> Claim {
     let later = NOW.plus(TTL_MS + 1);
     let token = model.claim(0, "other", later, TTL_MS).await.unwrap().expect("the lease has ended");
     Claim { partition: 0, token, log: LOG.to_owned() }
@@ -92,17 +92,17 @@ async fn filled(place: &dyn Place, history: &History) -> (Arc<dyn ReadModel>, Cl
 
 /// Everything a model holds, asked through the port.
 #[derive(Debug, PartialEq)]
-struct Dump {
-    campaigns: Vec<CampaignView>,
-    coupons: Vec<CouponView>,
-    timeline: Vec<TimelineBucket>,
-    checkpoint: Option<Checkpoint>,
-    parked: Vec<Parked>,
+pub(super) struct Dump {
+    pub(super) campaigns: Vec<CampaignView>,
+    pub(super) coupons: Vec<CouponView>,
+    pub(super) timeline: Vec<TimelineBucket>,
+    pub(super) checkpoint: Option<Checkpoint>,
+    pub(super) parked: Vec<Parked>,
 }
 
 const ALL: Span = Span { step: 1_000, from: Millis(0), to: Millis(i64::MAX), limit: 1_000 };
 
-async fn dump(model: &dyn ReadModel) -> Dump {
+pub(super) async fn dump(model: &dyn ReadModel) -> Dump {
     let campaigns = model.campaigns(None, 100).await.unwrap();
     let (mut coupons, mut timeline) = (Vec::new(), Vec::new());
     for campaign in &campaigns {
@@ -113,7 +113,7 @@ async fn dump(model: &dyn ReadModel) -> Dump {
     Dump { campaigns, coupons, timeline, checkpoint, parked: model.parked(0).await.unwrap() }
 }
 
-fn letter(delivery: &Delivery, reason: &str) -> Parked {
+pub(super) fn letter(delivery: &Delivery, reason: &str) -> Parked {
     Parked {
         campaign: delivery.subject.campaign.clone(),
         position: delivery.position,

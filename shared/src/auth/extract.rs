@@ -5,7 +5,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::{Caller, Role};
-use crate::http::Failure;
+use crate::event::Actor;
+use crate::http::{Failure, RequestId};
 use crate::wire::{Code, Problem};
 
 /// A caller of any role.
@@ -54,6 +55,36 @@ macro_rules! guard {
 guard!(Reader);
 guard!(Issuer);
 guard!(Operator);
+
+/// An operator who changes something in this request: both are recorded with the change (P10).
+#[derive(Clone, Debug)]
+pub struct Acting {
+    caller: Caller,
+    request: RequestId,
+}
+
+impl Acting {
+    /// Who acts, as the event names them.
+    pub fn actor(&self) -> Actor<'_> {
+        Actor { name: &self.caller.name, request: Some(self.request.as_str()).filter(|id| !id.is_empty()) }
+    }
+
+    /// Says in the log for people what was done.
+    pub fn did(&self, action: &str, on: &str) {
+        let (id, actor) = (self.request.as_str(), &*self.caller.name);
+        tracing::info!(id, actor, action, on, "operator acted");
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Acting {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let Operator(caller) = Operator::from_request_parts(parts, state).await?;
+        let Ok(request) = RequestId::from_request_parts(parts, state).await;
+        Ok(Self { caller, request })
+    }
+}
 
 /// 401, for a request without a key that is known.
 pub(crate) fn unauthenticated(detail: &str) -> Problem {

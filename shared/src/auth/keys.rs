@@ -93,6 +93,11 @@ impl ApiKeys {
         self.0.is_empty()
     }
 
+    /// The role of each key.
+    pub fn roles(&self) -> impl Iterator<Item = Role> {
+        self.0.iter().map(|entry| entry.caller.role)
+    }
+
     /// Whom the key belongs to. Takes one SHA-256 and looks at every entry, whichever matches.
     pub fn find(&self, key: &str) -> Option<&Caller> {
         let sent: [u8; 32] = Sha256::digest(key.as_bytes()).into();

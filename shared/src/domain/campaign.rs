@@ -9,6 +9,8 @@ use crate::wire::{LimitPer, WaitingRoom};
 
 /// Most windows a campaign may have: a day each for a leap year.
 pub const MAX_WINDOWS: usize = 366;
+/// How long before a window opens a campaign counts as active, in milliseconds.
+const AHEAD_MS: i64 = 3_600_000;
 /// Most coupons one person may be allowed.
 pub const MAX_PER_USER: u32 = 100;
 
@@ -91,6 +93,11 @@ impl Definition {
     /// Index of the first window that opens after `now`.
     pub fn next_window(&self, now: Millis) -> Option<usize> {
         self.windows.iter().position(|window| now < window.opens_at)
+    }
+
+    /// Whether somebody has reason to watch it: a window is open, or opens within the hour.
+    pub fn active(&self, now: Millis) -> bool {
+        self.windows.iter().any(|window| window.opens_at.plus(-AHEAD_MS) <= now && now < window.closes_at)
     }
 
     /// Whether an ask must carry a key: a person may hold several coupons, so a retry must be told from a wish.

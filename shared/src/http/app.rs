@@ -12,7 +12,6 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use metrics::gauge;
-use metrics_exporter_prometheus::PrometheusHandle;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -20,7 +19,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::stack::{Access, DEADLINE, Stack, StackLayer};
 use super::{Failure, Result, openapi};
 use crate::auth::ApiKeys;
-use crate::telemetry::BUILD_INFO;
+use crate::telemetry::{BUILD_INFO, MetricsHandle};
 use crate::wire::{Code, Problem};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -46,7 +45,7 @@ pub struct ServiceInfo {
     /// Asked by `/readyz`.
     pub readiness: Arc<dyn Readiness>,
     /// Shown by `/metrics`. From [`crate::telemetry::install_metrics`]: metrics must be installed before [`app`].
-    pub metrics: PrometheusHandle,
+    pub metrics: MetricsHandle,
     /// How long a request may take until the head of its response; usually [`DEADLINE`].
     pub deadline: Duration,
 }
@@ -58,7 +57,7 @@ impl ServiceInfo {
         version: &'static str,
         keys: ApiKeys,
         readiness: Arc<dyn Readiness>,
-        metrics: PrometheusHandle,
+        metrics: MetricsHandle,
     ) -> Self {
         Self { name, version, keys, readiness, metrics, deadline: DEADLINE }
     }

@@ -4,6 +4,7 @@
 
 use std::any::Any;
 use std::convert::Infallible;
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,6 +15,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use metrics::{Gauge, gauge};
 use tower::{Layer, Service};
 
 use super::problem::{Failure, Fault};
@@ -22,6 +24,7 @@ use super::requests::RouteMetrics;
 use super::throttle::Throttle;
 use super::{body, foreign};
 use crate::auth::{ApiKeys, Caller, unauthenticated};
+use crate::telemetry::HTTP_REQUESTS_IN_FLIGHT;
 use crate::wire::{Code, Problem};
 
 /// How long a request may take until the head of its response; streams may go on after it.
@@ -41,19 +44,42 @@ pub(super) enum Access {
 }
 
 /// What all routes of a service share.
-#[derive(Debug)]
 pub(super) struct Stack {
     keys: ApiKeys,
     local: Caller,
     deadline: Duration,
     ids: RequestIds,
     throttle: Throttle,
+    in_flight: Gauge,
+}
+
+impl fmt::Debug for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stack").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+/// One request that is not answered yet, also when its caller hangs up.
+struct InFlight(Arc<Stack>);
+
+impl InFlight {
+    fn new(stack: &Arc<Stack>) -> Self {
+        stack.in_flight.increment(1);
+        Self(Arc::clone(stack))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.decrement(1);
+    }
 }
 
 impl Stack {
     pub(super) fn new(keys: ApiKeys, deadline: Duration) -> Arc<Self> {
         let throttle = Throttle::new(LINES_PER_SECOND);
-        Arc::new(Self { keys, local: Caller::local(), deadline, ids: RequestIds::new(), throttle })
+        let in_flight = gauge!(HTTP_REQUESTS_IN_FLIGHT);
+        Arc::new(Self { keys, local: Caller::local(), deadline, ids: RequestIds::new(), throttle, in_flight })
     }
 
     /// Refuses the request, or leaves its [`Caller`] with it.
@@ -160,8 +186,11 @@ where
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         let started = Instant::now();
-        let (stack, metrics) = (Arc::clone(&self.stack), Arc::clone(&self.metrics));
+        let (in_flight, metrics) = (InFlight::new(&self.stack), Arc::clone(&self.metrics));
+        let stack = &self.stack;
         let id = stack.ids.of(request.headers());
+        // Where a handler finds it: RequestId.
+        request.headers_mut().insert(request_id::HEADER, id.clone());
         let method = request.method().clone();
         metrics.meet(&request);
         let admitted = stack.admit(self.access, &mut request);
@@ -171,6 +200,7 @@ where
             Err(failure) => Err((failure, None)),
         };
         Box::pin(async move {
+            let stack = &in_flight.0;
             let mut response = match handler {
                 Ok(handler) => stack.run(handler).await,
                 Err((failure, unread)) => {
@@ -180,9 +210,15 @@ where
                     failure.into_response()
                 }
             };
+            let (status, took) = (response.status(), started.elapsed());
+            metrics.record(&method, status, took);
+            if tracing::enabled!(tracing::Level::DEBUG) {
+                let (id, status) = (id.to_str().ok(), status.as_u16());
+                let milliseconds = took.as_secs_f64() * 1_000.0;
+                tracing::debug!(id, %method, route = metrics.route(), status, milliseconds, "request answered");
+            }
             response.headers_mut().insert(request_id::HEADER, id);
-            metrics.record(&method, response.status(), started.elapsed());
-            if response.status().is_server_error() {
+            if status.is_server_error() {
                 stack.log(&mut response, method.as_str(), metrics.route());
             }
             Ok(response)

@@ -1,13 +1,18 @@
 //! How far a projection has come, for those who wait for it (`at_least`), watch it (lag) or show it.
 
-use std::sync::Mutex;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
+use metrics::{Counter, Histogram, counter, histogram};
 use tokio::sync::watch;
 
+use super::Delivery;
 use crate::clock::{Clock, Millis};
-use crate::event_log::{EventLog, LogUnavailable};
+use crate::event_log::EventLog;
 use crate::position::Position;
+use crate::telemetry::{APPLIED_MESSAGES_TOTAL, APPLY_SECONDS, VISIBLE_SECONDS};
 use crate::wire::ProjectionView;
 
 /// The progress of one projection in this process. Written by its reader, read by everybody.
@@ -18,6 +23,30 @@ pub struct Progress {
     /// One a partition.
     notes: Mutex<Vec<Notes>>,
     forgot: AtomicBool,
+    counted: OnceLock<Counted>,
+}
+
+/// What is counted of the messages that are applied here. Known with the first of them: metrics are installed by then.
+struct Counted {
+    messages: Counter,
+    apply: Histogram,
+    visible: Histogram,
+}
+
+impl Counted {
+    fn new(projection: &'static str) -> Self {
+        Self {
+            messages: counter!(APPLIED_MESSAGES_TOTAL, "projection" => projection),
+            apply: histogram!(APPLY_SECONDS, "projection" => projection),
+            visible: histogram!(VISIBLE_SECONDS, "projection" => projection),
+        }
+    }
+}
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Counted")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -25,6 +54,8 @@ struct Notes {
     parked: u64,
     stalled: Option<String>,
     forgot: bool,
+    /// Messages behind, and the age of the first of them in seconds, when it was last known.
+    lag: (u64, f64),
 }
 
 impl Progress {
@@ -33,7 +64,21 @@ impl Progress {
         let count = usize::try_from(partitions).unwrap_or(1);
         let sequences = vec![0; count];
         let notes = Mutex::new((0..count).map(|_| Notes::default()).collect::<Vec<_>>());
-        Self { name, sequences: watch::Sender::new(sequences), notes, forgot: AtomicBool::new(false) }
+        let (sequences, forgot) = (watch::Sender::new(sequences), AtomicBool::new(false));
+        Self { name, sequences, notes, forgot, counted: OnceLock::new() }
+    }
+
+    /// These messages stand in the projection since now, after a batch that took so long.
+    pub(super) fn applied(&self, deliveries: &[Delivery], now: Millis, took: Duration) {
+        let counted = self.counted.get_or_init(|| Counted::new(self.name));
+        counted.apply.record(took);
+        for delivery in deliveries {
+            counted.messages.increment(1);
+            // A message is decided and logged in one go: its first decision waited longest.
+            if let Some(entry) = delivery.message.entries.first() {
+                counted.visible.record(seconds(now.since(entry.at)));
+            }
+        }
     }
 
     /// The partition has been read up to `sequence`.
@@ -96,34 +141,30 @@ impl Progress {
         let _ = sequences.wait_for(reached).await;
     }
 
-    /// The progress as the API shows it.
-    pub async fn view(
-        &self,
-        log: &dyn EventLog,
-        clock: &dyn Clock,
-    ) -> Result<ProjectionView, LogUnavailable> {
-        // Locked once: two guards in one expression would wait for each other for ever.
-        let (parked, stalled) = {
-            let all = self.notes();
-            (all.iter().map(|notes| notes.parked).sum(), all.iter().find_map(|notes| notes.stalled.clone()))
-        };
-        let mut view = ProjectionView {
-            name: self.name.to_owned(),
-            positions: Vec::new(),
-            lag_events: 0,
-            lag_seconds: 0.0,
-            parked,
-            stalled,
-        };
+    /// The progress as the API shows it. While the log does not answer, the lag is what it last was, and why is said.
+    pub async fn view(&self, log: &dyn EventLog, clock: &dyn Clock) -> ProjectionView {
+        let mut away = None;
         for partition in 0..log.partitions() {
-            let sequence = self.sequence(partition);
-            let backlog = log.backlog(partition, sequence).await?;
-            view.positions.push(Position::new(partition, sequence));
-            view.lag_events += backlog.messages;
-            view.lag_seconds =
-                view.lag_seconds.max(backlog.oldest.map_or(0.0, |at| seconds_since(clock, at)));
+            match log.backlog(partition, self.sequence(partition)).await {
+                Ok(backlog) => {
+                    let behind = backlog.oldest.map_or(0.0, |at| seconds(clock.now().since(at)));
+                    if let Some(notes) = self.notes().get_mut(index(partition)) {
+                        notes.lag = (backlog.messages, behind);
+                    }
+                }
+                Err(error) => away = Some(error.to_string()),
+            }
         }
-        Ok(view)
+        let position = |partition| Position::new(partition, self.sequence(partition));
+        let notes = self.notes();
+        ProjectionView {
+            name: self.name.to_owned(),
+            positions: (0..log.partitions()).map(position).collect(),
+            lag_events: notes.iter().map(|notes| notes.lag.0).sum(),
+            lag_seconds: notes.iter().map(|notes| notes.lag.1).fold(0.0, f64::max),
+            parked: notes.iter().map(|notes| notes.parked).sum(),
+            stalled: notes.iter().find_map(|notes| notes.stalled.clone()).or(away),
+        }
     }
 
     fn notes(&self) -> std::sync::MutexGuard<'_, Vec<Notes>> {
@@ -135,11 +176,10 @@ fn index(partition: u32) -> usize {
     usize::try_from(partition).unwrap_or(usize::MAX)
 }
 
-fn seconds_since(clock: &dyn Clock, at: Millis) -> f64 {
-    // Exact up to 2^53 ms: far beyond any lag.
-    #[expect(clippy::cast_precision_loss, reason = "a lag has fewer than 2^53 milliseconds")]
-    let milliseconds = clock.now().since(at) as f64;
-    milliseconds / 1_000.0
+/// Exact up to 2^53 ms: far beyond any lag.
+#[expect(clippy::cast_precision_loss, reason = "a lag has fewer than 2^53 milliseconds")]
+fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1_000.0
 }
 
 #[cfg(test)]

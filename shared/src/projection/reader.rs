@@ -8,7 +8,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{ApplyError, Checkpoint, Claim, Delivery, Parked, Progress, Projection, Remedy, Replayed};
+use super::{
+    Allowance, ApplyError, Checkpoint, Claim, Delivery, Parked, Progress, Projection, Remedy, Replayed,
+};
 use crate::chain::Chain;
 use crate::clock::{Clock, jittered, random_hex};
 use crate::domain::CampaignId;
@@ -132,7 +134,12 @@ impl Reader {
                 renewed = Instant::now();
                 round.housekeeping().await?;
             }
-            let batch = self.log.read_partition(self.partition, round.at, BATCH).await?;
+            let Allowance { wait, most } = self.projection.allowance(BATCH);
+            if !wait.is_zero() {
+                sleep(wait.min(HOUSEKEEPING)).await;
+                continue;
+            }
+            let batch = self.log.read_partition(self.partition, round.at, most).await?;
             if batch.is_empty() {
                 self.progress.note_stalled(self.partition, None, false);
                 // The deadline is for the lease; new messages wake it at once.
@@ -140,7 +147,7 @@ impl Reader {
             } else {
                 let began = Instant::now();
                 round.take(&batch).await?;
-                if !full(&batch) {
+                if !full(&batch, most) {
                     // Level, so the next batch may gather: a store pays for a commit, hardly for what is in it, and in
                     // a rush issuing needs the cores. A quiet log is read as soon as it has something.
                     sleep((began.elapsed() * 2).min(LONGEST_REST)).await;
@@ -185,8 +192,12 @@ impl Round<'_> {
                 "message {position} was written for another log, {log}"
             )));
         }
+        let began = Instant::now();
         match self.reader.projection.apply(&self.claim, self.at, &deliveries, to).await {
-            Ok(()) => self.reached(to),
+            Ok(()) => {
+                self.applied(&deliveries, began.elapsed());
+                self.reached(to);
+            }
             Err(ApplyError::Refused(_)) => return self.take_singly(batch).await,
             Err(error) => return Err(stopped(error)),
         }
@@ -225,8 +236,28 @@ impl Round<'_> {
     }
 
     async fn attempt(&self, stored: &Stored, to: u64) -> Result<(), ApplyError> {
-        let delivery = decode(stored).map_err(ApplyError::Refused)?;
-        self.reader.projection.apply(&self.claim, self.at, &[delivery], to).await
+        let delivery = [decode(stored).map_err(ApplyError::Refused)?];
+        let began = Instant::now();
+        self.reader.projection.apply(&self.claim, self.at, &delivery, to).await?;
+        self.applied(&delivery, began.elapsed());
+        Ok(())
+    }
+
+    fn applied(&self, deliveries: &[Delivery], took: Duration) {
+        self.reader.progress.applied(deliveries, self.reader.clock.now(), took);
+        for Delivery { position, message, .. } in deliveries {
+            let Message { campaign, requests, .. } = message;
+            if requests.is_empty() {
+                continue;
+            }
+            let projection = self.reader.projection.name();
+            for entry in &message.entries {
+                if let (Some(id), Some(actor)) = (message.request(entry.decision), entry.event.actor()) {
+                    let event = entry.event.kind();
+                    tracing::info!(id, projection, %campaign, %position, event, actor, "applied");
+                }
+            }
+        }
     }
 
     fn dead_letter(&self, stored: &Stored, reason: String) -> Parked {
@@ -277,7 +308,12 @@ impl Round<'_> {
             after = self.skip(campaign, letter.position.sequence).await?;
         }
         loop {
-            let mut batch = log.read_campaign(campaign, after, BATCH).await?;
+            let Allowance { wait, most } = projection.allowance(BATCH);
+            if !wait.is_zero() {
+                // The wish and the place are kept: it goes on from there with a later housekeeping.
+                return Ok(());
+            }
+            let mut batch = log.read_campaign(campaign, after, most).await?;
             batch.retain(|stored| stored.position.sequence <= self.at);
             // As many as can be read; the first that cannot is reported by the next round through the loop.
             let deliveries: Vec<Delivery> = batch.iter().map_while(|stored| decode(stored).ok()).collect();
@@ -370,9 +406,9 @@ fn decode(stored: &Stored) -> Result<Delivery, String> {
 }
 
 /// Whether there is more where this batch came from.
-fn full(batch: &[Stored]) -> bool {
+fn full(batch: &[Stored], most: Budget) -> bool {
     let bytes: usize = batch.iter().map(|stored| stored.payload.len()).sum();
-    batch.len() >= usize::try_from(BATCH.messages).unwrap_or(usize::MAX) || bytes >= BATCH.bytes
+    batch.len() >= usize::try_from(most.messages).unwrap_or(usize::MAX) || bytes >= most.bytes
 }
 
 fn stopped(error: ApplyError) -> ReaderStopped {

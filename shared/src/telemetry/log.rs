@@ -1,9 +1,11 @@
 //! The log for people: to stderr, or to a file while the console has the terminal.
 
+use std::fmt;
 use std::fs::File;
 use std::io::IsTerminal;
 use std::panic;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Mutex;
 
 use tracing::{Dispatch, dispatcher};
@@ -12,6 +14,10 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use crate::config;
 
+/// What drivers say of themselves: a connection that is lost and found again shows in what could not be done meanwhile,
+/// which is logged where it is handled. A filter that names them wins.
+const QUIET: &str = "async_nats=off,sqlx=warn";
+
 /// Where the log goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogTo {
@@ -19,6 +25,42 @@ pub enum LogTo {
     Stderr,
     /// The end of this file.
     File(PathBuf),
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one object a line, its fields by their names.
+    Json,
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        })
+    }
+}
+
+/// The text is not a format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected text or json")]
+pub struct NotAFormat;
+
+impl FromStr for LogFormat {
+    type Err = NotAFormat;
+
+    fn from_str(text: &str) -> Result<Self, NotAFormat> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(NotAFormat),
+        }
+    }
 }
 
 /// The log cannot be set up.
@@ -48,8 +90,8 @@ pub enum LoggingError {
 ///
 /// # Errors
 /// See [`LoggingError`]; nothing is changed then.
-pub fn install_tracing(to: &LogTo, json: bool, filter: &str) -> Result<(), LoggingError> {
-    dispatcher::set_global_default(log(to, json, filter)?).map_err(|_| LoggingError::Twice)?;
+pub fn install_tracing(to: &LogTo, format: LogFormat, filter: &str) -> Result<(), LoggingError> {
+    dispatcher::set_global_default(log(to, format, filter)?).map_err(|_| LoggingError::Twice)?;
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "panicked: {}", panic.payload_as_str().unwrap_or("no message"));
@@ -57,8 +99,9 @@ pub fn install_tracing(to: &LogTo, json: bool, filter: &str) -> Result<(), Loggi
     Ok(())
 }
 
-fn log(to: &LogTo, json: bool, filter: &str) -> Result<Dispatch, LoggingError> {
-    let filter = EnvFilter::try_new(filter).map_err(|cause| LoggingError::Filter { cause })?;
+fn log(to: &LogTo, format: LogFormat, filter: &str) -> Result<Dispatch, LoggingError> {
+    let filter =
+        EnvFilter::try_new(format!("{QUIET},{filter}")).map_err(|cause| LoggingError::Filter { cause })?;
     let (writer, colours) = match to {
         LogTo::Stderr => {
             let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -71,7 +114,11 @@ fn log(to: &LogTo, json: bool, filter: &str) -> Result<Dispatch, LoggingError> {
         }
     };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours);
-    Ok(if json { log.json().finish().into() } else { log.finish().into() })
+    Ok(match format {
+        LogFormat::Text => log.finish().into(),
+        // Flat: a field is found under its own name.
+        LogFormat::Json => log.json().flatten_event(true).finish().into(),
+    })
 }
 
 #[cfg(test)]
@@ -82,8 +129,8 @@ mod tests {
     fn a_file_is_appended_to_and_the_filter_obeyed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("firstcome.log");
-        for json in [false, true] {
-            let log = log(&LogTo::File(path.clone()), json, "warn,quiet=off").unwrap();
+        for format in ["text", "json"].map(|format| format.parse::<LogFormat>().unwrap()) {
+            let log = log(&LogTo::File(path.clone()), format, "warn,quiet=off").unwrap();
             dispatcher::with_default(&log, || {
                 tracing::info!("not this");
                 tracing::error!(target: "quiet", "nor this");
@@ -95,15 +142,19 @@ mod tests {
         assert_eq!(lines.len(), 2, "{text}");
         assert!(lines[0].ends_with("but this depth=7") && !lines[0].contains('\x1b'), "{text}");
         let line: serde_json::Value = serde_json::from_str(lines[1]).unwrap();
-        assert_eq!(line["fields"]["depth"], 7);
+        assert_eq!(
+            (&line["depth"], &line["message"], &line["level"]),
+            (&7.into(), &"but this".into(), &"WARN".into())
+        );
     }
 
     #[test]
     fn says_what_is_wrong() {
-        let error = log(&LogTo::Stderr, false, "info,firstcome=loud").unwrap_err().to_string();
+        let error = log(&LogTo::Stderr, LogFormat::Text, "info,firstcome=loud").unwrap_err().to_string();
         assert!(error.starts_with("FIRSTCOME_LOG: "), "{error}");
-        let error =
-            log(&LogTo::File("/nowhere/firstcome.log".into()), false, "info").unwrap_err().to_string();
+        let error = log(&LogTo::File("/nowhere/firstcome.log".into()), LogFormat::Text, "info")
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with("cannot log to /nowhere/firstcome.log: "), "{error}");
     }
 }

@@ -30,7 +30,7 @@ pub struct Pipeline {
 pub struct LogView {
     /// Random, for the life of the log.
     pub identity: String,
-    /// The last position of every partition.
+    /// The last position of every partition; none while the log is away.
     #[schema(value_type = Vec<String>)]
     pub positions: Vec<Position>,
 }

@@ -86,6 +86,7 @@ impl Story {
             prev,
             nonce: format!("nonce-{}", self.sequence),
             entries: (first..).zip(events).map(|(decision, event)| Entry { decision, at, event }).collect(),
+            requests: std::collections::BTreeMap::new(),
         };
         self.ends.insert(subject.clone(), Chain::at(self.sequence, &message));
         self.told.push(message.clone());

@@ -5,24 +5,17 @@ use std::collections::BTreeSet;
 use firstcome_shared::chain::Chain;
 use firstcome_shared::clock::Millis;
 use firstcome_shared::domain::{CampaignId, Flags};
-use firstcome_shared::event_log::Lane;
 use firstcome_shared::fingerprint::{Range, Row as CouponFacts, Sum};
 use firstcome_shared::position::Position;
-use firstcome_shared::projection::{Checkpoint, Parked, Remedy};
-use firstcome_shared::wire::{AuditEntry, CouponStatus, Fingerprint, Page, Store, Time};
+use firstcome_shared::projection::{Checkpoint, Parked};
+use firstcome_shared::wire::{AuditEntry, Fingerprint, Page, Store, Time};
 use futures::TryStreamExt;
-use serde::Deserialize;
-use serde::de::value::{Error as NoStatus, StrDeserializer};
-use serde::de::{DeserializeOwned, IntoDeserializer};
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, Row, Sqlite, Transaction};
 
-use super::unsigned;
-use super::write::text;
 use crate::ledger::AuditCursor;
 use crate::ledger::batch::{CampaignRow, Campaigns, Chains};
-
-type Result<T> = std::result::Result<T, sqlx::Error>;
+use crate::ledger::sql::{Result, bound, campaign, json, lane, page, remedy, status, text, unsigned};
 
 pub(super) async fn token(pool: &SqlitePool, partition: u32, holder: &str) -> Result<Option<u64>> {
     let token = sqlx::query_scalar("SELECT token FROM checkpoint WHERE partition = ?1 AND holder = ?2")
@@ -55,14 +48,13 @@ pub(super) async fn chains(
     .await?;
     rows.iter()
         .map(|row| {
-            let lane = if row.try_get::<i64, _>(1)? == 0 { Lane::Decisions } else { Lane::Uses };
             let chain = Chain {
                 sequence: unsigned(row.try_get(2)?)?,
                 epoch: unsigned(row.try_get(3)?)?,
                 last: unsigned(row.try_get(4)?)?,
                 loose: row.try_get(5)?,
             };
-            Ok(((campaign(row, 0)?, lane), chain))
+            Ok(((campaign(row.try_get(0)?)?, lane(row.try_get(1)?)), chain))
         })
         .collect()
 }
@@ -81,11 +73,11 @@ pub(super) async fn campaigns(
     rows.iter()
         .map(|row| {
             let known = CampaignRow {
-                definition: json(row, 1)?,
+                definition: json(row.try_get(1)?)?,
                 flags: Flags { paused: row.try_get(2)?, cancelled: row.try_get(3)? },
                 position: unsigned(row.try_get(4)?)?,
             };
-            Ok((campaign(row, 0)?, known))
+            Ok((campaign(row.try_get(0)?)?, known))
         })
         .collect()
 }
@@ -113,7 +105,7 @@ pub(super) async fn parked(pool: &SqlitePool, partition: u32) -> Result<Vec<Park
     rows.iter()
         .map(|row| {
             Ok(Parked {
-                campaign: campaign(row, 0)?,
+                campaign: campaign(row.try_get(0)?)?,
                 position: Position::new(partition, unsigned(row.try_get(1)?)?),
                 reason: row.try_get(2)?,
                 parked_at: Millis(row.try_get(3)?),
@@ -139,8 +131,7 @@ pub(super) async fn audit(
          ORDER BY at DESC, position DESC, place DESC LIMIT ?5"
     );
     let (at, position, place) = after.map_or((i64::MAX, i64::MAX, i64::MAX), |after| {
-        let sequence = i64::try_from(after.position.sequence).unwrap_or(i64::MAX);
-        (after.at.0, sequence, i64::from(after.place))
+        (after.at.0, bound(after.position.sequence), i64::from(after.place))
     });
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(of.map(CampaignId::as_str))
@@ -151,28 +142,19 @@ pub(super) async fn audit(
         .bind(i64::from(limit) + 1)
         .fetch_all(pool)
         .await?;
-    let shown = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut page = Page { items: Vec::with_capacity(rows.len()), next: None };
-    for (index, row) in rows.iter().enumerate() {
-        if index == shown {
-            page.next = rows.get(index.wrapping_sub(1)).map(cursor).transpose()?;
-            break;
-        }
-        page.items.push(AuditEntry {
+    page(&rows, limit, |row| {
+        let position = Position::new(0, unsigned(row.try_get(1)?)?);
+        let at = Millis(row.try_get(3)?);
+        let entry = AuditEntry {
             campaign_id: row.try_get(0)?,
-            position: Position::new(0, unsigned(row.try_get(1)?)?),
-            at: Time(Millis(row.try_get(3)?)),
+            position,
+            at: Time(at),
             actor: row.try_get(4)?,
             action: row.try_get(5)?,
-            details: json(row, 6)?,
-        });
-    }
-    Ok(page)
-}
-
-fn cursor(row: &SqliteRow) -> Result<String> {
-    let position = Position::new(0, unsigned(row.try_get(1)?)?);
-    Ok(AuditCursor { at: Millis(row.try_get(3)?), position, place: row.try_get(2)? }.to_string())
+            details: json(row.try_get(6)?)?,
+        };
+        Ok((entry, AuditCursor { at, position, place: row.try_get(2)? }))
+    })
 }
 
 pub(super) async fn fingerprint(
@@ -191,7 +173,6 @@ pub(super) async fn fingerprint(
         .await?
         .unwrap_or(0);
     let position = Position::new(partition, unsigned(sequence)?);
-    let bound = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let mut sum = Sum::default();
     {
         let mut rows = sqlx::query(
@@ -222,21 +203,4 @@ pub(super) async fn fingerprint(
     }
     tx.commit().await?;
     Ok(sum.fingerprint(Store::Ledger, campaign.as_str(), position, range))
-}
-
-fn campaign(row: &SqliteRow, column: usize) -> Result<CampaignId> {
-    CampaignId::parse(row.try_get(column)?).map_err(|error| sqlx::Error::Decode(error.into()))
-}
-
-fn json<T: DeserializeOwned>(row: &SqliteRow, column: usize) -> Result<T> {
-    serde_json::from_str(row.try_get(column)?).map_err(|error| sqlx::Error::Decode(error.into()))
-}
-
-fn status(name: &str) -> Result<CouponStatus> {
-    let name: StrDeserializer<'_, NoStatus> = name.into_deserializer();
-    CouponStatus::deserialize(name).map_err(|error| sqlx::Error::Decode(error.into()))
-}
-
-fn remedy(name: Option<&str>) -> Option<Remedy> {
-    name.map(|name| if name == super::write::DISCARD { Remedy::Discard } else { Remedy::Replay })
 }

@@ -10,14 +10,10 @@ use serde::Serialize;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Sqlite, Transaction};
 
-use super::{number, unsigned};
 use crate::ledger::batch::Batch;
-
-/// How a wish to discard stands in the file.
-pub(super) const DISCARD: &str = "discard";
+use crate::ledger::sql::{Result, lane_number, number, remedy_text, text, unsigned};
 
 type Tx<'a, 'c> = &'a mut Transaction<'c, Sqlite>;
-type Result<T> = std::result::Result<T, sqlx::Error>;
 
 /// Takes the partition over: a new holder gets a newer token.
 pub(super) async fn claim(pool: &SqlitePool, partition: u32, holder: &str) -> Result<u64> {
@@ -137,11 +133,7 @@ pub(super) async fn chains(
 ) -> Result<()> {
     let rows: Vec<_> = chains
         .map(|(campaign, lane, chain)| {
-            let lane = match lane {
-                Lane::Decisions => 0,
-                Lane::Uses => 1,
-            };
-            (campaign, lane, chain.sequence, chain.epoch, chain.last, chain.loose)
+            (campaign, lane_number(lane), chain.sequence, chain.epoch, chain.last, chain.loose)
         })
         .collect();
     insert(
@@ -223,21 +215,9 @@ pub(super) async fn request(pool: &SqlitePool, position: Position, remedy: Remed
     Ok(done.rows_affected())
 }
 
-fn remedy_text(remedy: Remedy) -> &'static str {
-    match remedy {
-        Remedy::Replay => "replay",
-        Remedy::Discard => DISCARD,
-    }
-}
-
 async fn insert<T: Serialize + Sync>(tx: Tx<'_, '_>, sql: &'static str, rows: &[T]) -> Result<()> {
     if !rows.is_empty() {
         sqlx::query(sql).bind(text(&rows)?).execute(&mut **tx).await?;
     }
     Ok(())
-}
-
-/// JSON for a statement or a column.
-pub(super) fn text<T: Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
 }

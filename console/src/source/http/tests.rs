@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use firstcome_shared::wire::{Code, Problem};
+use firstcome_shared::position::Position;
+use firstcome_shared::wire::{Code, Page, Problem};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::{Http, url};
 use crate::ConsoleError;
 use crate::fixture;
-use crate::message::{Change, Data, Failure, Feed, Order};
+use crate::message::{Audit, Change, Data, Failure, Feed, Firing, Health, Order, Side};
 use crate::source::Api as _;
 
 /// Request line → status and body.
@@ -57,13 +58,14 @@ fn json(value: &impl serde::Serialize) -> String {
 
 fn http(addresses: &[&str]) -> Http {
     let addresses: Vec<String> = addresses.iter().map(|&address| address.to_owned()).collect();
-    Http::new(&addresses, Some("k3y")).unwrap()
+    Http::new(&addresses, Some("k3y"), None).unwrap()
 }
 
-/// An address where nobody listens.
-async fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
+/// An address where nobody listens, for as long as the socket is held.
+fn nobody() -> (String, TcpSocket) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    (format!("http://{}", socket.local_addr().unwrap()), socket)
 }
 
 #[tokio::test]
@@ -94,7 +96,7 @@ async fn sends_orders_as_announced() {
     let http = http(&[&address]);
     for change in [Change::Pause, Change::Stock { window: Some(2), total: 7 }] {
         let order = Order { campaign: "summer".into(), change };
-        assert_eq!(http.send(&order).await.unwrap().id, "summer");
+        assert_eq!(http.send(&order).await.unwrap().unwrap().id, "summer");
         let request = asked.lock().unwrap().pop().unwrap();
         let body = request.rsplit("\r\n\r\n").next().unwrap();
         let line = request.lines().next().unwrap().trim_end_matches(" HTTP/1.1");
@@ -112,11 +114,11 @@ async fn problem_documents_arrive_whole_and_other_answers_are_named() {
     ]))
     .await;
     let http = http(&[&address]);
-    match http.fetch(&Feed::Pipeline).await {
+    match http.fetch(&Feed::Pipeline(0)).await {
         Err(Failure::Refused(refused)) => assert_eq!(*refused, problem),
         other => panic!("{other:?}"),
     }
-    let bad_gateway = http.fetch(&Feed::Lag).await.unwrap_err().to_string();
+    let bad_gateway = http.fetch(&Feed::Lag(0)).await.unwrap_err().to_string();
     assert!(bad_gateway.starts_with("answered 502"), "{bad_gateway}");
     let garbled = http.fetch(&Feed::Campaign("x".into())).await.unwrap_err().to_string();
     assert!(garbled.starts_with("not understood: missing field"), "{garbled}");
@@ -124,21 +126,123 @@ async fn problem_documents_arrive_whole_and_other_answers_are_named() {
 
 #[tokio::test]
 async fn asks_the_next_server_when_one_is_away_or_has_no_such_path() {
-    let away = nobody().await;
+    let (away, _socket) = nobody();
     let (command, _) =
         serve(Answers::from([("GET /v1/campaigns/a", (200, json(&fixture::campaign("a"))))])).await;
-    let lag = fixture::projection("read_model", 1, 0);
-    let (query, asked) = serve(Answers::from([("GET /v1/history/lag", (200, json(&lag)))])).await;
+    let history = fixture::history();
+    let (query, asked) =
+        serve(Answers::from([("GET /v1/history/campaigns/summer", (200, json(&history)))])).await;
     let http = http(&[&away, &command, &query]);
     assert!(http.fetch(&Feed::Campaign("a".into())).await.is_ok());
-    assert!(http.fetch(&Feed::Lag).await.is_ok());
-    assert!(http.fetch(&Feed::Lag).await.is_ok());
+    for _ in 0..2 {
+        assert!(http.fetch(&Feed::History("summer".into())).await.is_ok());
+    }
+    // The side that answered is asked first from then on.
     assert_eq!(asked.lock().unwrap().len(), 2);
+    // What a server tells of itself is asked of that one alone.
+    assert!(matches!(http.fetch(&Feed::Lag(0)).await, Err(Failure::Unreachable(_))));
+    let other_half = http.fetch(&Feed::Lag(1)).await.unwrap_err();
+    assert!(other_half.is_other_half(), "{other_half:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_left_for_another_within_seconds() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hangs = format!("http://{}", listener.local_addr().unwrap());
+    let (works, _) =
+        serve(Answers::from([("GET /v1/campaigns/a", (200, json(&fixture::campaign("a"))))])).await;
+    let http = http(&[&hangs, &works]);
+    let asked = std::time::Instant::now();
+    assert!(http.fetch(&Feed::Campaign("a".into())).await.is_ok());
+    assert!(asked.elapsed() < std::time::Duration::from_secs(4), "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn dead_letters_and_acts_come_from_the_half_that_has_them_and_are_mended_there() {
+    let letters = |side| (200, json(&Page { items: fixture::dead_letters(side), next: None }));
+    let page = Page { items: vec![fixture::audit_entry(3)], next: Some("0-3".to_owned()) };
+    let (command, asked) = serve(Answers::from([
+        ("GET /v1/dead-letters", letters(Side::Command)),
+        ("GET /v1/audit-log?limit=100&campaign=summer&after=0-9", (200, json(&page))),
+        ("POST /v1/dead-letters/0-42/replay", (202, String::new())),
+    ]))
+    .await;
+    let (query, mended) = serve(Answers::from([
+        ("GET /v1/history/dead-letters", letters(Side::Query)),
+        ("DELETE /v1/history/dead-letters/0-42", (202, String::new())),
+    ]))
+    .await;
+    let http = http(&[&command, &query]);
+    for (side, count) in [(Side::Command, 2), (Side::Query, 1)] {
+        match http.fetch(&Feed::DeadLetters(side)).await {
+            Ok(Data::DeadLetters(letters)) => assert_eq!(letters.len(), count),
+            other => panic!("{other:?}"),
+        }
+    }
+    let part = Audit { campaign: Some("summer".into()), after: Some("0-9".into()) };
+    match http.fetch(&Feed::Audit(part)).await {
+        Ok(Data::Audit(got)) => assert_eq!(got, page),
+        other => panic!("{other:?}"),
+    }
+    let at = Position::new(0, 42);
+    for (change, asked) in [
+        (Change::Replay { side: Side::Command, at }, &asked),
+        (Change::Discard { side: Side::Query, at }, &mended),
+    ] {
+        let order = Order { campaign: "late-night".into(), change };
+        assert_eq!(http.send(&order).await.unwrap(), None);
+        let request = asked.lock().unwrap().pop().unwrap();
+        assert!(request.starts_with(&order.request()), "{request}");
+        assert!(request.contains("authorization: Bearer k3y"), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn tells_whether_a_server_is_ready_and_which_version_it_is() {
+    let problem = Problem::new(Code::Unavailable, "Not ready: the log is away.");
+    let build = "firstcome_build_info{service=\"firstcome\",version=\"0.1.0\"} 1\n".to_owned();
+    let (not_ready, _) =
+        serve(Answers::from([("GET /readyz", (503, json(&problem))), ("GET /metrics", (200, build))])).await;
+    let (ready, _) = serve(Answers::from([("GET /readyz", (200, "{}".into()))])).await;
+    let http = http(&[&not_ready, &ready]);
+    match http.fetch(&Feed::Health(0)).await {
+        Ok(Data::Health(Health::NotReady(why))) => assert_eq!(why, "Not ready: the log is away."),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(http.fetch(&Feed::Health(1)).await, Ok(Data::Health(Health::Ready))));
+    match http.fetch(&Feed::Metrics(0)).await {
+        Ok(Data::Metrics(metrics)) => assert_eq!(metrics, fixture::metrics()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn prometheus_tells_what_fires_and_never_sees_the_key() {
+    let alerts = serde_json::json!({"status": "success", "data": {"alerts": [
+        {"state": "firing", "activeAt": "2026-11-20T10:00:00Z", "value": "1e+00",
+         "labels": {"alertname": "Drift", "severity": "page", "campaign": "summer"},
+         "annotations": {"summary": "Two stores differ", "runbook_url": "http://r/#drift"}},
+        {"state": "pending", "labels": {"alertname": "Slow"}, "annotations": {}},
+        {"state": "firing", "labels": {"alertname": "Bare"}},
+    ]}});
+    let (prometheus, asked) = serve(Answers::from([("GET /api/v1/alerts", (200, alerts.to_string()))])).await;
+    let http = Http::new(&["127.0.0.1:1".to_owned()], Some("k3y"), Some(&prometheus)).unwrap();
+    let Ok(Data::Alerts(firing)) = http.fetch(&Feed::Alerts).await else { panic!("alerts expected") };
+    let drift = Firing {
+        name: "Drift".into(),
+        severity: "page".into(),
+        summary: Some("Two stores differ".into()),
+        runbook: Some("http://r/#drift".into()),
+    };
+    assert_eq!(firing.len(), 2);
+    assert_eq!((&firing[0], firing[1].name.as_str()), (&drift, "Bare"));
+    assert!(!asked.lock().unwrap()[0].to_lowercase().contains("authorization"));
 }
 
 #[tokio::test]
 async fn a_server_that_is_away_is_named_by_its_reason() {
-    let failure = http(&[&nobody().await]).fetch(&Feed::Pipeline).await.unwrap_err();
+    let (away, _socket) = nobody();
+    let failure = http(&[&away]).fetch(&Feed::Pipeline(0)).await.unwrap_err();
     assert!(
         matches!(&failure, Failure::Unreachable(reason) if reason == "connection refused"),
         "{failure:?}"
@@ -147,10 +251,10 @@ async fn a_server_that_is_away_is_named_by_its_reason() {
 
 #[test]
 fn takes_plain_addresses_and_refuses_what_it_cannot_speak() {
-    assert_eq!(url("localhost:8080").unwrap().as_str(), "http://localhost:8080/");
-    assert_eq!(url(" http://a/base/ ").unwrap().as_str(), "http://a/base/");
+    assert_eq!(url("--server", "localhost:8080").unwrap().as_str(), "http://localhost:8080/");
+    assert_eq!(url("--server", " http://a/base/ ").unwrap().as_str(), "http://a/base/");
     for bad in ["https://a", "ftp://a", "http://"] {
-        assert!(matches!(url(bad), Err(ConsoleError::Server { .. })), "{bad}");
+        assert!(matches!(url("--server", bad), Err(ConsoleError::Server { .. })), "{bad}");
     }
-    assert!(matches!(Http::new(&["a:1".into()], Some("no\nway")), Err(ConsoleError::ApiKey)));
+    assert!(matches!(Http::new(&["a:1".into()], Some("no\nway"), None), Err(ConsoleError::ApiKey)));
 }

@@ -1,16 +1,22 @@
 //! The API as a caller sees it: plain JSON, read without the product's own types, so that a change of the wire shows.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::{PATIENCE, from_now};
 
-/// A caller with or without a key.
+/// A caller with or without a key, of one process or of a cluster's two sides; of several instances one after the other
+/// is asked, as a load balancer does it.
 #[derive(Clone)]
 pub struct Api {
     http: Client,
-    base: String,
+    commands: Arc<[String]>,
+    queries: Arc<[String]>,
+    turn: Arc<AtomicUsize>,
     key: Option<String>,
 }
 
@@ -119,7 +125,13 @@ impl Told {
 }
 
 impl Api {
+    /// A caller of one process.
     pub fn new(base: &str, key: Option<&str>) -> Self {
+        Self::over(&[base], &[base], key)
+    }
+
+    /// A caller of these instances of the write side and of the read side.
+    pub fn over(commands: &[&str], queries: &[&str], key: Option<&str>) -> Self {
         // No retries and no redirects of its own: what a test sends is sent once.
         let http = Client::builder()
             .no_proxy()
@@ -128,7 +140,14 @@ impl Api {
             .retry(reqwest::retry::never())
             .build()
             .unwrap();
-        Self { http, base: base.to_owned(), key: key.map(str::to_owned) }
+        let instances = |urls: &[&str]| urls.iter().map(|url| (*url).to_owned()).collect();
+        Self {
+            http,
+            commands: instances(commands),
+            queries: instances(queries),
+            turn: Arc::default(),
+            key: key.map(str::to_owned),
+        }
     }
 
     /// The same with another key.
@@ -137,7 +156,9 @@ impl Api {
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.base));
+        let side = if path.starts_with("/v1/history") { &self.queries } else { &self.commands };
+        let base = &side[self.turn.fetch_add(1, Ordering::Relaxed) % side.len()];
+        let request = self.http.request(method, format!("{base}{path}"));
         match &self.key {
             Some(key) => request.bearer_auth(key),
             None => request,

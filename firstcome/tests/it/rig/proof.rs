@@ -6,6 +6,32 @@ use serde_json::Value;
 
 use super::{Api, Coupon, Ended, Server, eventually, run_with};
 
+/// What can be held against the promises: one process, or a cluster.
+pub trait System {
+    /// How it is asked.
+    fn api(&self) -> &Api;
+
+    /// Its addresses, as `firstcome verify` takes them.
+    fn addresses(&self) -> String;
+
+    /// The key that it wants, if any.
+    fn key(&self) -> Option<&str>;
+}
+
+impl System for Server {
+    fn api(&self) -> &Api {
+        &self.api
+    }
+
+    fn addresses(&self) -> String {
+        self.url.clone()
+    }
+
+    fn key(&self) -> Option<&str> {
+        Server::key(self)
+    }
+}
+
 /// A store's rows, summed up.
 pub async fn fingerprint(api: &Api, campaign: &str, store: &str) -> Value {
     let path = match store {
@@ -34,16 +60,16 @@ pub async fn assert_level(api: &Api, campaign: &str) -> u64 {
     log["count"].as_u64().unwrap()
 }
 
-/// `firstcome verify --json` on this server.
-pub async fn verify(server: &Server) -> Ended {
-    let key = server.key().map(|key| ("FIRSTCOME_API_KEY", key));
-    run_with(["verify", "--json", "--server", &server.url], key.as_slice()).await
+/// `firstcome verify --json` on this system.
+pub async fn verify(system: &impl System) -> Ended {
+    let key = system.key().map(|key| ("FIRSTCOME_API_KEY", key));
+    run_with(["verify", "--json", "--server", &system.addresses()], key.as_slice()).await
 }
 
 /// Of this campaign exactly the coupons 1 to `count` were given out, `known` among them under the same number, person
 /// and code; gate, log, ledger and read model agree; and the binary's own verification finds nothing.
-pub async fn assert_exact(server: &Server, campaign: &str, count: u64, known: &[Coupon]) {
-    let api = &server.api;
+pub async fn assert_exact(system: &impl System, campaign: &str, count: u64, known: &[Coupon]) {
+    let api = system.api();
     let view = api.campaign(campaign).await;
     assert_eq!(view["issued"], count, "{view}");
     let stock = view["stock"].as_u64().unwrap();
@@ -67,7 +93,7 @@ pub async fn assert_exact(server: &Server, campaign: &str, count: u64, known: &[
         assert_eq!(found, Some(coupon), "what was said stays said");
     }
 
-    let report = verify(server).await;
+    let report = verify(system).await;
     assert_eq!(report.code, Some(0), "{report:?}");
     assert_eq!(report.json()["ok"], true, "{report:?}");
 }

@@ -1,6 +1,7 @@
 //! The binary as a server: started on a folder, killed, stopped, started again. Dropped, it is killed; when the test
 //! failed, what it logged is shown; and whatever the test is about, a panic in its log fails it.
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -53,16 +54,26 @@ impl Folder {
 }
 
 /// How a server is to be started.
+#[derive(Clone)]
 pub struct Launch {
-    folder: PathBuf,
+    part: Vec<OsString>,
     args: Vec<String>,
     env: Vec<(String, String)>,
     key: Option<String>,
 }
 
 impl Launch {
+    /// Everything in one process, on that folder.
     pub fn on(folder: &Folder) -> Self {
-        Self { folder: folder.path().to_owned(), args: Vec::new(), env: Vec::new(), key: None }
+        let part = ["serve", "--headless", "--data-dir"].map(OsString::from);
+        let part = part.into_iter().chain([folder.path().into()]).collect();
+        Self { part, args: Vec::new(), env: Vec::new(), key: None }
+    }
+
+    /// One part of a cluster: `command` or `query`.
+    #[cfg(feature = "cluster")]
+    pub fn part(name: &str) -> Self {
+        Self { part: vec![name.into()], args: Vec::new(), env: Vec::new(), key: None }
     }
 
     pub fn args(mut self, args: &[&str]) -> Self {
@@ -81,9 +92,10 @@ impl Launch {
         self
     }
 
-    fn spawn(&self) -> Running {
+    /// Starts it, and does not wait until it listens.
+    pub fn spawn(&self) -> Running {
         let mut command = firstcome();
-        command.args(["serve", "--headless", "--data-dir"]).arg(&self.folder);
+        command.args(&self.part);
         if !self.args.iter().any(|arg| arg == "--addr") {
             command.args(["--addr", "127.0.0.1:0"]);
         }
@@ -135,8 +147,7 @@ impl Server {
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        // Not reaped before it is dropped or found ended, so the number is this child's.
-        kill_process(self.running.pid, signal).unwrap();
+        self.running.signal(signal);
     }
 
     /// SIGTERM, and how it ended.
@@ -163,16 +174,26 @@ impl Server {
     }
 
     /// Another one on the same folder, with the same settings, after this one has ended.
-    pub async fn started_again(mut self) -> Self {
-        let (args, env, key) = (self.launch.args.clone(), self.launch.env.clone(), self.launch.key.clone());
-        let folder = std::mem::take(&mut self.launch.folder);
+    pub async fn started_again(self) -> Self {
+        let launch = self.launch.clone();
         drop(self);
-        Launch { folder, args, env, key }.start().await
+        launch.start().await
+    }
+
+    /// Another one with the same settings, at that address.
+    #[cfg(feature = "cluster")]
+    pub async fn started_again_at(self, addr: &str) -> Self {
+        let mut launch = self.launch.clone();
+        drop(self);
+        if !launch.args.iter().any(|arg| arg == "--addr") {
+            launch = launch.args(&["--addr", addr]);
+        }
+        launch.start().await
     }
 
     /// What it has logged so far.
     pub fn stderr(&self) -> String {
-        self.running.stderr.lock().unwrap().clone()
+        self.running.stderr()
     }
 
     /// The key that [`Server::api`] sends.
@@ -182,7 +203,7 @@ impl Server {
 }
 
 /// A child whose output is kept.
-struct Running {
+pub struct Running {
     pid: Pid,
     child: Mutex<Child>,
     stdout: Arc<Mutex<String>>,
@@ -210,11 +231,23 @@ impl Running {
         self.stdout.lock().unwrap().clone()
     }
 
+    /// What it has logged so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.lock().unwrap().clone()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        // Not reaped before it is dropped or found ended, so the number is this child's.
+        kill_process(self.pid, signal).unwrap();
+    }
+
     fn is_over(&self) -> bool {
         self.child.lock().unwrap().try_wait().unwrap().is_some()
     }
 
-    async fn ended(&self) -> Ended {
+    /// How it ends, which it must do by itself.
+    pub async fn ended(&self) -> Ended {
         let until = Instant::now() + PATIENCE;
         loop {
             let status = self.child.lock().unwrap().try_wait().unwrap();
@@ -222,8 +255,7 @@ impl Running {
                 for reader in self.readers.lock().unwrap().drain(..) {
                     reader.join().unwrap();
                 }
-                let stderr = self.stderr.lock().unwrap().clone();
-                return Ended { code: status.code(), stdout: self.stdout(), stderr };
+                return Ended { code: status.code(), stdout: self.stdout(), stderr: self.stderr() };
             }
             assert!(Instant::now() < until, "it did not end within {PATIENCE:?}");
             tokio::time::sleep(Duration::from_millis(5)).await;

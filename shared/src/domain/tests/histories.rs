@@ -172,7 +172,9 @@ impl Log {
         }
         let (log, nonce) = ("log".to_owned(), "nonce".to_owned());
         let (epoch, prev) = (self.chain.epoch, self.chain.sequence);
-        let message = Message { version: VERSION, campaign, log, epoch, first, last, prev, nonce, entries };
+        let requests = std::collections::BTreeMap::new();
+        let message =
+            Message { version: VERSION, campaign, log, epoch, first, last, prev, nonce, entries, requests };
         let read = Message::decode(&message.encode()).unwrap();
         assert_eq!(read, message);
         self.chain = self.chain.follow(prev + 3, &read).unwrap();

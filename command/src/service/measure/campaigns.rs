@@ -1,0 +1,204 @@
+//! Which campaigns are watched: those that this instance serves, and those that the log names and that are not over.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use firstcome_shared::domain::CampaignId;
+use firstcome_shared::event::{Event, Message};
+use firstcome_shared::event_log::{LogUnavailable, Subject};
+use firstcome_shared::telemetry::CAMPAIGNS_UNSHOWN;
+use futures::{StreamExt, stream};
+use metrics::gauge;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::watched::{Known, Watched};
+use super::{PATIENCE, number};
+use crate::gate::{Gate, View};
+use crate::lane::{Lane, NoAnswer};
+use crate::service::Service;
+
+/// Most campaigns that have series at a time.
+pub(super) const MOST: usize = 500;
+/// The log is searched for campaigns this often.
+const SEARCH_EVERY: Duration = Duration::from_secs(15);
+const PAGE: u32 = 256;
+/// Campaigns that are looked at together.
+const AT_ONCE: usize = 64;
+
+/// The campaigns that are watched.
+#[derive(Default)]
+pub(super) struct Campaigns {
+    watched: Mutex<BTreeMap<CampaignId, Watched>>,
+    /// Those that are over; and whether the gate said so, or only their creation.
+    over: std::sync::Mutex<HashMap<CampaignId, bool>>,
+    searched: std::sync::Mutex<Option<Instant>>,
+    probed: std::sync::Mutex<Option<CampaignId>>,
+}
+
+impl Campaigns {
+    /// Looks at all of them once and sets their gauges.
+    pub(super) async fn look(&self, service: &Service) {
+        let intact = service.intact().is_ok();
+        if intact && self.due_for_search() {
+            // A log that does not answer shows elsewhere; it is searched again.
+            let _ = timeout(PATIENCE, self.search(service)).await;
+        }
+        self.add_lanes(service).await;
+        let now = service.clock().now();
+        let wanted: Vec<CampaignId> = {
+            let watched = self.watched.lock().await;
+            watched.iter().filter(|(_, it)| it.wants_look(now)).map(|(id, _)| id.clone()).collect()
+        };
+        let looks = wanted.into_iter().map(|campaign| async {
+            let look = timeout(PATIENCE, look(service, &campaign)).await;
+            let (lane, view) = look.unwrap_or_else(|_| (service.lanes.known(&campaign), None));
+            (campaign, lane, view)
+        });
+        let looks: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
+        self.probe_gate(service).await;
+
+        let mut watched = self.watched.lock().await;
+        for (campaign, lane, view) in looks {
+            if let Some(it) = watched.get_mut(&campaign) {
+                it.looked(lane, view);
+            }
+        }
+        let now = service.clock().now();
+        let (mut shown, mut unshown) = (0, 0_usize);
+        let mut ended = Vec::new();
+        for (campaign, it) in watched.iter_mut() {
+            let show = it.is_shown(now);
+            if show && shown < MOST {
+                shown += 1;
+                it.set(now, intact);
+                it.show(true);
+            } else {
+                unshown += usize::from(show);
+                it.show(false);
+                if !show && it.known.over(now) {
+                    ended.push(campaign.clone());
+                }
+            }
+        }
+        gauge!(CAMPAIGNS_UNSHOWN).set(number(unshown));
+        for campaign in ended {
+            watched.remove(&campaign);
+            self.over().insert(campaign, true);
+        }
+    }
+
+    /// The next campaign that is shown after this one, or the first.
+    pub(super) async fn next(&self, after: Option<&CampaignId>) -> Option<CampaignId> {
+        let watched = self.watched.lock().await;
+        let compared = || watched.iter().filter(|(_, it)| it.may_be_compared()).map(|(campaign, _)| campaign);
+        compared().find(|campaign| after.is_none_or(|after| *campaign > after)).or(compared().next()).cloned()
+    }
+
+    /// Has `change` done to a watched campaign.
+    pub(super) async fn with(&self, campaign: &CampaignId, change: impl FnOnce(&mut Watched)) {
+        if let Some(watched) = self.watched.lock().await.get_mut(campaign) {
+            change(watched);
+        }
+    }
+
+    fn due_for_search(&self) -> bool {
+        let mut searched = self.searched.lock().unwrap_or_else(PoisonError::into_inner);
+        if searched.is_some_and(|at| at.elapsed() < SEARCH_EVERY) {
+            return false;
+        }
+        *searched = Some(Instant::now());
+        true
+    }
+
+    /// Finds campaigns in the log; what one is, its first message says.
+    async fn search(&self, service: &Service) -> Result<(), LogUnavailable> {
+        let mut after: Option<CampaignId> = None;
+        loop {
+            let page = service.log().campaigns(after.as_ref().map(CampaignId::as_str), PAGE).await?;
+            for campaign in &page {
+                if self.over().contains_key(campaign) || self.watched.lock().await.contains_key(campaign) {
+                    continue;
+                }
+                if let Some(known) = created(service, campaign).await? {
+                    self.found(service, campaign, known, false).await;
+                }
+            }
+            match page.last() {
+                Some(last) => after = Some(last.clone()),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Campaigns that this instance serves. What their creation says may be out of date, so they are looked at once.
+    async fn add_lanes(&self, service: &Service) {
+        for (campaign, lane) in service.lanes.all() {
+            if self.over().get(&campaign) == Some(&true) || self.watched.lock().await.contains_key(&campaign)
+            {
+                continue;
+            }
+            let known = match timeout(PATIENCE, lane.read(Gate::view)).await {
+                Ok(Ok(view)) => Some(view.into()),
+                Ok(Err(_)) | Err(_) => {
+                    timeout(PATIENCE, created(service, &campaign)).await.unwrap_or(Ok(None)).unwrap_or(None)
+                }
+            };
+            if let Some(known) = known {
+                self.found(service, &campaign, known, true).await;
+            }
+        }
+    }
+
+    async fn found(&self, service: &Service, campaign: &CampaignId, known: Known, sure: bool) {
+        if known.over(service.clock().now()) {
+            self.over().insert(campaign.clone(), sure);
+        } else {
+            self.over().remove(campaign);
+            let watched = Watched::new(campaign, known);
+            self.watched.lock().await.entry(campaign.clone()).or_insert(watched);
+        }
+    }
+
+    /// Asks the gate for something cheap, of one watched campaign in turn: in a cluster each may be somewhere else.
+    async fn probe_gate(&self, service: &Service) {
+        let last = self.probed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let next = self.next(last.as_ref()).await;
+        // Unknown campaigns are answered too.
+        let Some(campaign) = next.clone().or_else(|| CampaignId::parse("probe").ok()) else { return };
+        let gate = &service.lanes.parts().gate;
+        service.set_gate_away(match timeout(PATIENCE, gate.glance(&campaign)).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("the gate did not answer in time".to_owned()),
+        });
+        *self.probed.lock().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    fn over(&self) -> std::sync::MutexGuard<'_, HashMap<CampaignId, bool>> {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The campaign as its first message says.
+async fn created(service: &Service, campaign: &CampaignId) -> Result<Option<Known>, LogUnavailable> {
+    let first = service.log().first(&Subject::decisions(campaign)).await?;
+    let message = first.and_then(|first| Message::decode(&first.payload).ok());
+    let event = message.and_then(|message| message.entries.into_iter().next());
+    Ok(match event.map(|entry| entry.event) {
+        Some(Event::CampaignCreated { definition, .. }) => Some(Known::new(definition)),
+        _ => None,
+    })
+}
+
+async fn look(service: &Service, campaign: &CampaignId) -> (Option<Arc<Lane>>, Option<View>) {
+    let lane: Result<Arc<Lane>, NoAnswer> = service.lane(campaign).await;
+    match lane {
+        Ok(lane) => {
+            let view = lane.read(Gate::view).await.ok();
+            (Some(lane), view)
+        }
+        Err(_) => (None, None),
+    }
+}

@@ -1,0 +1,181 @@
+//! What the gauges say of campaigns that are open, held, over, or should be open and are not.
+
+use firstcome_shared::domain::Command;
+use firstcome_shared::telemetry::install_metrics;
+use firstcome_shared::wire::Store;
+
+use super::campaigns::Campaigns;
+use crate::testing::{Instance, World, id, one_off, person, until};
+
+/// An instance that is watched, and a campaign that is open.
+struct Rig {
+    world: World,
+    instance: Instance,
+    campaigns: Campaigns,
+    name: &'static str,
+}
+
+impl Rig {
+    async fn new(name: &'static str) -> Self {
+        let world = World::new().await;
+        let instance = world.instance().await;
+        instance.service.create(&one_off(name, 5), "olga").await.unwrap();
+        Self { world, instance, campaigns: Campaigns::default(), name }
+    }
+
+    async fn look(&self) {
+        self.campaigns.look(&self.instance.service).await;
+    }
+
+    /// The value of the campaign's series, if it has one.
+    fn value(&self, metric: &str, labels: &str) -> Option<f64> {
+        let text = install_metrics().unwrap().render();
+        let series = format!("firstcome_{metric}{{campaign=\"{}\"{labels}}} ", self.name);
+        text.lines().find_map(|line| line.strip_prefix(&series)).map(|value| value.parse().unwrap())
+    }
+
+    fn gauges<const N: usize>(&self, metrics: [&str; N]) -> [Option<f64>; N] {
+        metrics.map(|metric| self.value(metric, ""))
+    }
+
+    /// Due, open, paused.
+    fn state(&self) -> [Option<f64>; 3] {
+        self.gauges(["campaign_due", "campaign_open", "campaign_paused"])
+    }
+
+    async fn command(&self, command: Command) {
+        self.instance.lane(self.name).await.command(command, "olga").await.unwrap().body.unwrap();
+    }
+}
+
+const YES: Option<f64> = Some(1.0);
+const NO: Option<f64> = Some(0.0);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_campaign_shows_what_it_has_and_what_it_did() {
+    let rig = Rig::new("measured-open").await;
+    assert_eq!(rig.state(), [None; 3], "nobody has looked");
+    rig.instance.insist(rig.name, person("ann")).await;
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, YES, NO]);
+    assert_eq!(rig.gauges(["stock", "issued", "outbox_depth", "gate_epoch"]), [5.0, 1.0, 0.0, 1.0].map(Some));
+    assert_eq!(rig.value("issue_requests_total", ",outcome=\"issued\""), YES);
+    assert_eq!(rig.value("issue_requests_total", ",outcome=\"sold_out\""), NO, "there before it happens");
+    assert_eq!(rig.value("oversold", ",store=\"gate\""), NO);
+    for user in ["bob", "cem", "dan", "eve"] {
+        rig.instance.insist(rig.name, person(user)).await;
+    }
+    rig.look().await;
+    assert_eq!(rig.state(), [NO, NO, NO], "sold out: nothing is due");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_that_is_held_is_not_due() {
+    let rig = Rig::new("measured-held").await;
+    rig.command(Command::Pause).await;
+    rig.look().await;
+    assert_eq!(rig.state(), [NO, NO, YES]);
+    rig.command(Command::Resume).await;
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, YES, NO]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_that_should_be_open_and_is_not_shows() {
+    let rig = Rig::new("measured-away").await;
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, YES, NO]);
+    rig.instance.gate.set_away(true);
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, NO, NO], "the clock goes on");
+    assert!(rig.instance.service.gate_away().is_some());
+    rig.instance.gate.set_away(false);
+    until("it is open again", || async {
+        rig.look().await;
+        rig.state() == [YES, YES, NO]
+    })
+    .await;
+    assert_eq!(rig.instance.service.gate_away(), None);
+    rig.instance.log.set_away(true);
+    assert!(rig.instance.ask(rig.name, person("ann")).await.is_err());
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, NO, NO], "nothing is decided while the log is away");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_loses_its_series_a_minute_after_it_is_over() {
+    for (name, end) in [("measured-cancelled", true), ("measured-ended", false)] {
+        let rig = Rig::new(name).await;
+        rig.look().await;
+        if end {
+            rig.command(Command::Cancel).await;
+        } else {
+            rig.world.clock.advance(3_600_000);
+        }
+        rig.look().await;
+        assert_eq!(rig.state(), [NO, NO, NO], "{name}: its last numbers are seen");
+        rig.world.clock.advance(61_000);
+        rig.look().await;
+        let text = install_metrics().unwrap().render();
+        assert!(!text.contains(name), "{text}");
+        rig.look().await;
+        assert!(!install_metrics().unwrap().render().contains(name), "and does not come back");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_that_nobody_has_asked_for_is_found_in_the_log() {
+    let rig = Rig::new("measured-found").await;
+    let two = rig.world.instance().await;
+    rig.campaigns.look(&two.service).await;
+    assert_eq!(rig.state(), [YES, YES, NO]);
+    assert!(two.service.lanes.known(&id(rig.name)).is_some(), "the gate is ready for who asks first");
+    assert_eq!(rig.world.epoch(rig.name).await, 1, "and was not rebuilt for it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_that_is_over_is_not_loaded_at_a_start() {
+    let rig = Rig::new("measured-past").await;
+    rig.world.clock.advance(4_000_000);
+    let two = rig.world.instance().await;
+    for _ in 0..2 {
+        rig.campaigns.look(&two.service).await;
+    }
+    assert_eq!(rig.state(), [None; 3]);
+    assert!(two.service.lanes.known(&id(rig.name)).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_far_ahead_has_no_series_and_no_lane() {
+    let rig = Rig::new("measured-near").await;
+    let mut later = one_off("measured-later", 5);
+    later.opens_at = later.opens_at.map(|at| firstcome_shared::wire::Time(at.0.plus(3_601_001)));
+    later.closes_at = later.closes_at.map(|at| firstcome_shared::wire::Time(at.0.plus(3_700_000)));
+    rig.instance.service.create(&later, "olga").await.unwrap();
+    let two = rig.world.instance().await;
+    let rig = Rig { campaigns: Campaigns::default(), name: "measured-later", ..rig };
+    rig.campaigns.look(&two.service).await;
+    assert_eq!(rig.state(), [None; 3]);
+    rig.world.clock.advance(2_000);
+    rig.campaigns.look(&two.service).await;
+    assert_eq!(rig.state(), [NO, NO, NO], "an hour before it opens");
+    assert_eq!(rig.gauges(["stock", "issued"]), [Some(5.0), NO]);
+    assert!(two.service.lanes.known(&id(rig.name)).is_none(), "nobody needs its gate yet");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gate_is_compared_with_the_log() {
+    let rig = Rig::new("measured-compared").await;
+    for user in ["ann", "bob", "cem"] {
+        rig.instance.insist(rig.name, person(user)).await;
+    }
+    rig.look().await;
+    let turn = rig.campaigns.next(None).await;
+    assert_eq!(turn, Some(id(rig.name)));
+    let service = &rig.instance.service;
+    let compared = service.compare_once(&rig.campaigns, turn.as_ref(), Store::Gate).await;
+    assert_eq!(compared, Some(3));
+    rig.look().await;
+    assert_eq!(rig.value("drift", ",store=\"gate\""), NO);
+    assert_eq!(rig.value("sequence_gaps", ",store=\"log\""), NO);
+}

@@ -1,0 +1,249 @@
+//! One active campaign and its gauges: what its last look showed, and what follows from that and the clock alone while
+//! no look succeeds.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use firstcome_shared::clock::Millis;
+use firstcome_shared::domain::{CampaignId, Definition, Flags, State, state};
+use firstcome_shared::drift::Walk;
+use firstcome_shared::telemetry::{
+    CAMPAIGN_DUE, CAMPAIGN_OPEN, CAMPAIGN_PAUSED, DRIFT, GATE_EPOCH, GATE_REBUILD_RUNNING_SECONDS,
+    ISSUE_QUEUE_DEPTH, ISSUED, OUTBOX_DEPTH, OUTBOX_OLDEST_AGE_SECONDS, OVERSOLD, SEQUENCE_GAPS, STOCK,
+    Scope,
+};
+use firstcome_shared::wire::{StateReason, Store};
+use metrics::Gauge;
+
+use super::number;
+use crate::gate::View;
+use crate::lane::Lane;
+
+/// Series stay for so long after the campaign ceased to be active, so that its last numbers are seen.
+const LINGER_MS: i64 = 60_000;
+/// After a look that failed, the next one waits.
+const BACK_OFF: Duration = Duration::from_secs(5);
+/// A campaign that opens within this is looked at: its gate is loaded when the first asks.
+const SOON_MS: i64 = 60_000;
+
+/// What is known of a campaign.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) definition: Definition,
+    pub(super) flags: Flags,
+    /// Coupons issued a window, in the definition's order.
+    pub(super) issued: Vec<u64>,
+}
+
+impl Known {
+    /// As it was created.
+    pub(super) fn new(definition: Definition) -> Self {
+        let issued = vec![0; definition.windows.len()];
+        Self { definition, flags: Flags::default(), issued }
+    }
+
+    fn state(&self, now: Millis) -> State {
+        state(&self.definition, self.flags, &self.issued, now)
+    }
+
+    /// Coupons should be handed out.
+    pub(super) fn due(&self, now: Millis) -> bool {
+        matches!(self.state(now), State::Open { .. })
+    }
+
+    pub(super) fn active(&self, now: Millis) -> bool {
+        !self.flags.cancelled && self.definition.active(now)
+    }
+
+    /// It will never be active again.
+    pub(super) fn over(&self, now: Millis) -> bool {
+        matches!(self.state(now), State::Closed(StateReason::Ended | StateReason::Cancelled))
+    }
+
+    fn oversold(&self) -> u64 {
+        let windows = self.definition.windows.iter().zip(&self.issued);
+        windows.map(|(window, issued)| issued.saturating_sub(window.stock)).sum()
+    }
+}
+
+impl From<View> for Known {
+    fn from(View { definition, flags, issued, .. }: View) -> Self {
+        Self { definition, flags, issued }
+    }
+}
+
+/// A campaign that is watched.
+pub(super) struct Watched {
+    pub(super) known: Known,
+    pub(super) lane: Option<Arc<Lane>>,
+    /// The gate answered the last look.
+    answered: bool,
+    next_look: Instant,
+    shown: bool,
+    /// Since when it has not been active.
+    idle_since: Option<Millis>,
+    gate: Compared,
+    ledger: Compared,
+    gauges: Gauges,
+}
+
+/// One store beside the log.
+#[derive(Default)]
+struct Compared {
+    /// Away while it takes a step.
+    walk: Option<Walk>,
+    drift: u64,
+    gaps: u64,
+}
+
+struct Gauges {
+    scope: Arc<Scope>,
+    due: Gauge,
+    open: Gauge,
+    paused: Gauge,
+    stock: Gauge,
+    issued: Gauge,
+    oversold: Gauge,
+    gaps: Gauge,
+    queued: Gauge,
+    outbox: Gauge,
+    oldest: Gauge,
+    epoch: Gauge,
+    rebuilding: Gauge,
+    gate_drift: Gauge,
+    ledger_drift: Gauge,
+}
+
+impl Gauges {
+    fn new(campaign: &CampaignId) -> Self {
+        let scope = Scope::campaign(campaign);
+        let gauge = |name| scope.reading(name, &[]);
+        let of_store = |name, store| scope.reading(name, &[("store", store)]);
+        Self {
+            due: gauge(CAMPAIGN_DUE),
+            open: gauge(CAMPAIGN_OPEN),
+            paused: gauge(CAMPAIGN_PAUSED),
+            stock: gauge(STOCK),
+            issued: gauge(ISSUED),
+            oversold: of_store(OVERSOLD, "gate"),
+            gaps: of_store(SEQUENCE_GAPS, "log"),
+            queued: gauge(ISSUE_QUEUE_DEPTH),
+            outbox: gauge(OUTBOX_DEPTH),
+            oldest: gauge(OUTBOX_OLDEST_AGE_SECONDS),
+            epoch: gauge(GATE_EPOCH),
+            rebuilding: gauge(GATE_REBUILD_RUNNING_SECONDS),
+            gate_drift: of_store(DRIFT, "gate"),
+            ledger_drift: of_store(DRIFT, "ledger"),
+            scope,
+        }
+    }
+}
+
+impl Watched {
+    pub(super) fn new(campaign: &CampaignId, known: Known) -> Self {
+        Self {
+            known,
+            lane: None,
+            answered: false,
+            next_look: Instant::now(),
+            shown: false,
+            // One that has not been active yet does not linger.
+            idle_since: Some(Millis::default()),
+            gate: Compared::default(),
+            ledger: Compared::default(),
+            gauges: Gauges::new(campaign),
+        }
+    }
+
+    /// Whether the gate is to be asked now: not for campaigns that nobody has asked for and that open much later.
+    pub(super) fn wants_look(&self, now: Millis) -> bool {
+        let soon = || {
+            self.known.definition.open_window(now).or(self.known.definition.open_window(now.plus(SOON_MS)))
+        };
+        Instant::now() >= self.next_look && (self.lane.is_some() || soon().is_some())
+    }
+
+    /// A look came out like this.
+    pub(super) fn looked(&mut self, lane: Option<Arc<Lane>>, view: Option<View>) {
+        self.lane = lane.or(self.lane.take());
+        self.answered = view.is_some();
+        match view {
+            Some(view) => self.known = view.into(),
+            None => self.next_look = Instant::now() + BACK_OFF,
+        }
+    }
+
+    /// The walk through gate or ledger, for a step.
+    pub(super) fn take_walk(&mut self, store: Store) -> Walk {
+        self.compared(store).walk.take().unwrap_or_default()
+    }
+
+    /// The walk after its step.
+    pub(super) fn give_walk(&mut self, store: Store, walk: Walk) {
+        let (drift, gaps) = (walk.drift(), walk.gaps());
+        *self.compared(store) = Compared { walk: Some(walk), drift, gaps };
+    }
+
+    fn compared(&mut self, store: Store) -> &mut Compared {
+        if store == Store::Gate { &mut self.gate } else { &mut self.ledger }
+    }
+
+    /// Whether its series are to be shown.
+    pub(super) fn is_shown(&mut self, now: Millis) -> bool {
+        if self.known.active(now) || self.lane.as_ref().is_some_and(|lane| unfinished(lane)) {
+            self.idle_since = None;
+            return true;
+        }
+        now.since(*self.idle_since.get_or_insert(now)) < LINGER_MS
+    }
+
+    pub(super) fn may_be_compared(&self) -> bool {
+        self.shown && self.lane.is_some()
+    }
+
+    pub(super) fn show(&mut self, shown: bool) {
+        self.shown = shown;
+        self.gauges.scope.show(shown);
+        if let Some(lane) = &self.lane {
+            lane.show(shown);
+        }
+    }
+
+    /// Sets the gauges; `log_answers`: as far as the whole instance knows.
+    pub(super) fn set(&self, now: Millis, log_answers: bool) {
+        let (known, gauges) = (&self.known, &self.gauges);
+        let flag = |gauge: &Gauge, on: bool| gauge.set(f64::from(u8::from(on)));
+        let log_answers =
+            log_answers && self.lane.as_ref().is_some_and(|lane| lane.status().away().is_none());
+        // Stock and issues are of one moment, and so are due and open.
+        let _held = gauges.scope.hold();
+        flag(&gauges.due, known.due(now));
+        flag(&gauges.open, self.answered && log_answers && known.due(now));
+        flag(&gauges.paused, known.flags.paused && known.definition.open_window(now).is_some());
+        let window = known.definition.open_window(now).or_else(|| known.definition.next_window(now));
+        if let Some(window) = window.or_else(|| known.definition.windows.len().checked_sub(1)) {
+            gauges.stock.set(number(known.definition.windows[window].stock));
+            gauges.issued.set(number(known.issued[window]));
+        }
+        gauges.oversold.set(number(known.oversold()));
+        gauges.gaps.set(number(self.gate.gaps.max(self.ledger.gaps)));
+        gauges.gate_drift.set(number(self.gate.drift));
+        gauges.ledger_drift.set(number(self.ledger.drift));
+        let Some(lane) = &self.lane else { return };
+        let (status, end) = (lane.status(), lane.status().end());
+        gauges.queued.set(number(lane.queued()));
+        gauges.outbox.set(number(status.decision().saturating_sub(end.last)));
+        gauges.oldest.set(seconds(status.oldest(), now));
+        gauges.epoch.set(number(end.epoch));
+        gauges.rebuilding.set(seconds(status.rebuilding(), now));
+    }
+}
+
+/// Somebody waits, or something is not logged.
+fn unfinished(lane: &Lane) -> bool {
+    lane.queued() > 0 || lane.status().decision() > lane.status().end().last
+}
+
+fn seconds(since: Option<Millis>, now: Millis) -> f64 {
+    number(since.map_or(0, |since| now.since(since))) / 1_000.0
+}

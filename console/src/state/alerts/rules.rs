@@ -1,0 +1,345 @@
+//! The console's own rules: what follows from the picture alone, without a Prometheus.
+
+use firstcome_shared::clock::Millis;
+use firstcome_shared::wire::{Campaign, CampaignPipeline, Pipeline, ProjectionView};
+
+use super::{Alert, Severity};
+use crate::message::{Health, Side};
+use crate::state::{Picture, Server, Standing, State};
+use crate::text;
+use Severity::{Page, Warn};
+
+/// A store that is so many seconds behind deserves a look.
+const LAG_SECONDS: f64 = 30.0;
+/// A decision that waits for the log so many milliseconds is one that somebody waits for.
+const OUTBOX_MS: u64 = 5_000;
+/// A queue so full, in percent, soon tells people to come back later.
+const QUEUE_PERCENT: u64 = 90;
+/// A server may miss an answer or two, in milliseconds.
+const PATIENCE: i64 = 2_000;
+
+/// All that is wrong at present.
+pub(crate) fn rules(state: &State, now: Millis) -> Vec<Alert> {
+    let mut alerts = Vec::new();
+    servers(state, now, &mut alerts);
+    logs(state, &mut alerts);
+    if let Some(pipeline) = &state.pipeline
+        && state.servers.pipeline_picture(now).is_live()
+    {
+        dependencies(pipeline, &mut alerts);
+        lanes(pipeline, &mut alerts);
+        projection(&pipeline.ledger, Side::Command, &mut alerts);
+    }
+    if let Some(read_model) = &state.read_model
+        && state.servers.lag_picture(now).is_live()
+    {
+        projection(read_model, Side::Query, &mut alerts);
+    }
+    // An old picture is one of what was: what is wrong now is that it is old.
+    if state.picture(Side::Command, now).is_live() {
+        campaigns(state, &mut alerts);
+    }
+    if let Picture::Old { failure: Some(failure), .. } = state.links.of(&crate::message::Feed::Alerts, now) {
+        let title = format!("Prometheus does not tell: {}", text::plain(&failure.to_string()));
+        alerts.push(Alert::new(Warn, "prometheus", title, "Its alerts are not shown here until it answers."));
+    }
+    alerts
+}
+
+fn servers(state: &State, now: Millis, alerts: &mut Vec<Alert>) {
+    let all = state.servers.all();
+    for server in all {
+        let name = &server.address;
+        match server.picture(now) {
+            Picture::Old { age, failure } if age.is_none_or(|age| age > PATIENCE) => {
+                // Another one does the same work: people notice nothing.
+                let alone = !all.iter().any(|other| stands_in(other, server, now));
+                let why = failure.map_or_else(|| "it hangs".to_owned(), |failure| failure.to_string());
+                let title = format!("{name} does not answer: {}", text::plain(&why));
+                let (severity, advice) = if alone {
+                    (Page, "Is it running? Start it, or read its log. Nothing it told is lost.")
+                } else {
+                    (Warn, "Others do its work. Is it running? Start it, or read its log.")
+                };
+                alerts.push(Alert::new(severity, format!("away {name}"), title, advice));
+            }
+            Picture::Live => {
+                if let Some(Health::NotReady(why)) = &server.health {
+                    let title = format!("{name}: {}", text::plain(why).trim_end_matches('.'));
+                    let advice = "Send callers elsewhere until it is ready again. Its log says more.";
+                    alerts.push(Alert::new(Page, format!("ready {name}"), title, advice));
+                }
+                for drift in server.drift.iter().filter(|drift| drift.coupons > 0) {
+                    let store = drift.store.replace('_', " ");
+                    let title = format!(
+                        "{}: the {store} differs from the log by {} coupons",
+                        drift.campaign,
+                        text::count(drift.coupons)
+                    );
+                    let advice = "A promise is broken: `firstcome verify` names every difference.";
+                    alerts.push(Alert::new(Page, format!("drift {} {store}", drift.campaign), title, advice));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `other` is there and has all that `server` has.
+fn stands_in(other: &Server, server: &Server, now: Millis) -> bool {
+    other.address != server.address
+        && other.picture(now).is_live()
+        && [Side::Command, Side::Query]
+            .iter()
+            .all(|side| server.has(*side) != Some(true) || other.has(*side) == Some(true))
+}
+
+/// Two logs are two systems: what they say does not belong together.
+fn logs(state: &State, alerts: &mut Vec<Alert>) {
+    let mut identities = state
+        .servers
+        .all()
+        .iter()
+        .filter_map(|server| Some((&server.address, &server.pipeline.as_ref()?.log.identity)));
+    let Some((first, identity)) = identities.next() else { return };
+    if let Some((other, _)) = identities.find(|(_, other)| *other != identity) {
+        let title = format!("{first} and {other} follow different logs");
+        let advice = "These are two systems. Give --server the addresses of one.";
+        alerts.push(Alert::new(Page, "logs", title, advice));
+    }
+}
+
+fn dependencies(pipeline: &Pipeline, alerts: &mut Vec<Alert>) {
+    for dependency in pipeline.dependencies.iter().filter(|dependency| !dependency.up) {
+        let (name, kind) = (dependency.name.replace('_', " "), text::plain(&dependency.kind));
+        let detail = dependency.detail.as_deref().map(|detail| format!(": {}", text::plain(detail)));
+        let title = format!("The {name} ({kind}) is away{}", detail.unwrap_or_default());
+        let (severity, advice) = match dependency.name.as_str() {
+            "gate" | "log" => (Page, "Nothing is issued until it is back; people are told to ask again."),
+            _ => (Warn, "Issuing goes on. Bring it back: it catches up by itself."),
+        };
+        alerts.push(Alert::new(severity, format!("dependency {}", dependency.name), title, advice));
+    }
+}
+
+fn lanes(pipeline: &Pipeline, alerts: &mut Vec<Alert>) {
+    let log_is_up =
+        !pipeline.dependencies.iter().any(|dependency| dependency.name == "log" && !dependency.up);
+    let named = |wanted: &dyn Fn(&CampaignPipeline) -> bool| {
+        let mut lanes = pipeline.campaigns.iter().filter(|lane| wanted(lane));
+        let first = lanes.next()?.campaign_id.as_str();
+        Some(match lanes.count() {
+            0 => first.to_owned(),
+            others => format!("{first} and {others} more"),
+        })
+    };
+    if let Some(names) = named(&|lane| lane.log_away).filter(|_| log_is_up) {
+        let title = format!("{names}: the log cannot be reached");
+        let advice = "Nothing is issued there. Look at the log's servers and their disks.";
+        alerts.push(Alert::new(Page, "lane log", title, advice));
+    }
+    if let Some(names) = named(&|lane| lane.oldest_ms > OUTBOX_MS) {
+        let oldest = i64::try_from(pipeline.outbox_oldest_ms).unwrap_or(i64::MAX);
+        let title = format!("{names}: a decision has waited {} for the log", text::span(oldest));
+        let advice = "People wait for their answers. Is the log slow, or its disk full?";
+        alerts.push(Alert::new(Page, "outbox", title, advice));
+    }
+    let full = |lane: &CampaignPipeline| {
+        lane.queue_capacity > 0 && text::percent(lane.queued, lane.queue_capacity) >= QUEUE_PERCENT
+    };
+    if let Some(names) = named(&full) {
+        let title = format!("{names}: the queue is nearly full, people are told that it is busy");
+        let advice = "Nobody's chance is used up. If it lasts, add an instance.";
+        alerts.push(Alert::new(Warn, "queue", title, advice));
+    }
+}
+
+fn projection(view: &ProjectionView, side: Side, alerts: &mut Vec<Alert>) {
+    let store = side.store();
+    if let Some(reason) = &view.stalled {
+        let title = format!("The {store} stands still: {}", text::plain(reason));
+        let advice = "Mend that and it goes on by itself; `firstcome check` may say more.";
+        alerts.push(Alert::new(Page, format!("stalled {store}"), title, advice));
+    } else if view.lag_seconds > LAG_SECONDS {
+        let title = format!("The {store} is {} behind the log", text::seconds(view.lag_seconds));
+        let advice = "Issuing goes on. If it grows in :pipeline, look at its database.";
+        alerts.push(Alert::new(Warn, format!("lag {store}"), title, advice));
+    }
+    if view.parked > 0 {
+        let several = if view.parked == 1 { "campaign is" } else { "campaigns are" };
+        let title = format!("{} {several} parked in the {store}", text::count(view.parked));
+        let advice = ":dead-letters shows why. Mend it and replay, or discard the message.";
+        alerts.push(Alert::new(Warn, format!("parked {store}"), title, advice));
+    }
+}
+
+fn campaigns(state: &State, alerts: &mut Vec<Alert>) {
+    for entry in state.campaigns.all() {
+        let (view, id) = (&entry.view, &entry.view.id);
+        if entry.standing() == Standing::Unavailable {
+            let title = format!("{id}: its gate does not tell what it stands at");
+            let advice = "People are told to ask again. :pipeline shows what is away.";
+            alerts.push(Alert::new(Page, format!("gate {id}"), title, advice));
+        } else if !is_conserved(view) {
+            let title = format!(
+                "{id}: issued {} and left {} do not make up its stock of {}",
+                text::count(view.issued),
+                text::count(view.remaining),
+                text::count(view.stock)
+            );
+            let advice = "A promise is broken: pause it; `firstcome verify` names differences.";
+            alerts.push(Alert::new(Page, format!("stock {id}"), title, advice));
+        }
+    }
+}
+
+fn is_conserved(view: &Campaign) -> bool {
+    let windows = view.window.iter().chain(view.windows.iter().flatten());
+    let parts = windows.map(|window| (window.issued, window.remaining, window.stock));
+    parts
+        .chain([(view.issued, view.remaining, view.stock)])
+        .all(|(issued, left, stock)| issued.checked_add(left) == Some(stock))
+}
+
+#[cfg(test)]
+mod tests {
+    use firstcome_shared::wire::{CampaignState, Code, Problem, Time};
+
+    use super::*;
+    use crate::fixture::{self, NOW, campaigns, fetch, state};
+    use crate::message::{Data, Drift, Failure, Feed, Message, Metrics};
+    use crate::update::update;
+
+    fn titles(state: &State) -> Vec<String> {
+        let alerts = state.alerts.table.all().iter();
+        alerts.map(|alert| format!("{} {}", alert.severity.word(), alert.title)).collect()
+    }
+
+    fn with_pipeline(change: impl FnOnce(&mut Pipeline)) -> State {
+        let mut state = state(80, 24, false);
+        let mut pipeline = fixture::pipeline(NOW);
+        change(&mut pipeline);
+        fetch(&mut state, Feed::Pipeline(0), Data::Pipeline(Box::new(pipeline)), NOW);
+        state
+    }
+
+    #[test]
+    fn a_picture_in_which_all_is_well_fires_nothing() {
+        assert_eq!(titles(&state(80, 24, false)), [] as [&str; 0]);
+        assert_eq!(titles(&State::new(&["http://a:1".to_owned()], false, None)), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn each_rule_fires_on_what_it_is_about() {
+        let down = |at: usize| {
+            titles(&with_pipeline(|pipeline| {
+                pipeline.dependencies[at].up = false;
+                pipeline.dependencies[at].detail = Some("disk full".into());
+            }))
+        };
+        assert_eq!(down(1), ["PAGE The log (sqlite) is away: disk full"]);
+        assert_eq!(down(2), ["WARN The ledger (sqlite) is away: disk full"]);
+        let lane = |change: fn(&mut CampaignPipeline)| {
+            titles(&with_pipeline(|pipeline| {
+                change(&mut pipeline.campaigns[0]);
+                pipeline.outbox_oldest_ms =
+                    pipeline.campaigns.iter().map(|lane| lane.oldest_ms).max().unwrap_or(0);
+            }))
+        };
+        assert_eq!(lane(|lane| lane.log_away = true), ["PAGE summer: the log cannot be reached"]);
+        assert_eq!(
+            lane(|lane| lane.oldest_ms = 7_000),
+            ["PAGE summer: a decision has waited 7 s for the log"]
+        );
+        let busy = lane(|lane| lane.queued = 8_000);
+        assert!(busy[0].starts_with("WARN summer: the queue is nearly full"), "{busy:?}");
+        let ledger = |change: fn(&mut ProjectionView)| titles(&with_pipeline(|p| change(&mut p.ledger)));
+        assert_eq!(ledger(|ledger| ledger.parked = 2), ["WARN 2 campaigns are parked in the ledger"]);
+        assert_eq!(
+            ledger(|ledger| ledger.stalled = Some("disk full".into())),
+            ["PAGE The ledger stands still: disk full"]
+        );
+        assert_eq!(ledger(|ledger| ledger.lag_seconds = 45.0), ["WARN The ledger is 45 s behind the log"]);
+        assert_eq!(ledger(|ledger| ledger.lag_seconds = 29.0), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn broken_promises_are_named_with_their_campaign() {
+        let mut state = state(80, 24, false);
+        let mut broken = campaigns(NOW.plus(1));
+        broken[0].issued += 1;
+        broken[2].state = CampaignState::Unavailable;
+        for campaign in &mut broken {
+            campaign.now = Time(NOW.plus(1));
+        }
+        fetch(&mut state, Feed::Campaigns, Data::Campaigns(broken), NOW);
+        let drift = Drift { campaign: "summer".into(), store: "read_model".into(), coupons: 2 };
+        let metrics = Metrics { version: None, drift: vec![drift] };
+        fetch(&mut state, Feed::Metrics(0), Data::Metrics(metrics), NOW);
+        assert_eq!(
+            titles(&state),
+            [
+                "PAGE summer: the read model differs from the log by 2 coupons",
+                "PAGE winter-sale: its gate does not tell what it stands at",
+                "PAGE summer: issued 5,401 and left 4,600 do not make up its stock of 10,000",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_server_that_is_away_pages_only_when_no_other_does_its_work() {
+        let mut state = fixture::several(80, 24);
+        let away = || Err(Failure::Unreachable("connection refused".into()));
+        let mut only = |gone: usize, later| {
+            for at in (0..3).filter(|at| *at != gone) {
+                fetch(&mut state, Feed::Health(at), Data::Health(Health::Ready), later);
+            }
+            update(&mut state, Message::Fetched(Feed::Health(gone), away()), later);
+            titles(&state)
+        };
+        let titles = only(0, NOW.plus(3_000));
+        assert_eq!(titles, ["WARN 10.0.0.1:8080 does not answer: connection refused"]);
+        // The only one of the query side.
+        let titles = only(2, NOW.plus(6_000));
+        assert_eq!(titles, ["PAGE 10.0.0.3:8081 does not answer: connection refused"]);
+    }
+
+    #[test]
+    fn a_server_that_is_not_ready_and_one_of_another_system_are_named() {
+        let mut state = fixture::several(80, 24);
+        let health = Health::NotReady("Not ready: the log is away.".into());
+        fetch(&mut state, Feed::Health(1), Data::Health(health), NOW);
+        let mut other = fixture::pipeline(NOW);
+        other.log.identity = "another".into();
+        fetch(&mut state, Feed::Pipeline(1), Data::Pipeline(Box::new(other)), NOW);
+        assert_eq!(
+            titles(&state),
+            [
+                "PAGE 10.0.0.1:8080 and 10.0.0.2:8080 follow different logs",
+                "PAGE 10.0.0.2:8080: Not ready: the log is away",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_prometheus_that_does_not_answer_is_said_to_be_silent() {
+        let mut state = state(80, 24, false);
+        let problem = Problem::new(Code::Unavailable, "starting");
+        let failure = Failure::Refused(Box::new(problem));
+        update(&mut state, Message::Fetched(Feed::Alerts, Err(failure)), NOW);
+        assert_eq!(titles(&state), ["WARN Prometheus does not tell: Unavailable: starting"]);
+    }
+    #[test]
+    fn what_was_wrong_in_an_old_picture_does_not_hide_that_it_is_old() {
+        let mut state = state(80, 24, false);
+        let mut silent = campaigns(NOW.plus(1));
+        silent[0].state = CampaignState::Unavailable;
+        fetch(&mut state, Feed::Campaigns, Data::Campaigns(silent), NOW);
+        assert_eq!(titles(&state), ["PAGE summer: its gate does not tell what it stands at"]);
+        let away = || Err(Failure::Unreachable("connection refused".into()));
+        for feed in [Feed::Campaigns, Feed::Health(0)] {
+            update(&mut state, Message::Fetched(feed, away()), NOW.plus(3_000));
+        }
+        assert_eq!(titles(&state), ["PAGE 127.0.0.1:8080 does not answer: connection refused"]);
+    }
+}
