@@ -211,9 +211,15 @@ async fn follows_every_size_and_comes_back_with_the_server() {
     }
     tmux.shows("● live").await;
 
-    // The server hangs: its picture gets old, the keys do not wait for it.
+    // Nobody looks: the terminal lost the keyboard. The server hangs: its picture gets old.
+    let told = |raw: &str| raw.matches("]9;firstcome: ").count();
+    tmux.sends(b"\x1b[O");
     server.signal(Signal::STOP);
     tmux.shows("s old").await;
+    eventually("it tells whoever does not look", async || (told(&tmux.raw()) > 0).then_some(())).await;
+    let raw = tmux.raw();
+    assert!(raw.contains("]777;notify;firstcome;") && raw.contains('\u{7}'), "{raw:?}");
+    // The keys do not wait for it.
     tmux.types("?");
     tmux.shows("[Help]").await;
     tmux.presses("Escape");
@@ -221,16 +227,11 @@ async fn follows_every_size_and_comes_back_with_the_server() {
     server.signal(Signal::CONT);
     tmux.shows("● live").await;
 
-    // Nobody looks: the terminal lost the keyboard. The server dies.
-    tmux.sends(b"\x1b[O");
-    let told = |raw: &str| raw.matches("]9;firstcome: ").count();
+    // It dies.
     server.kill().await;
     tmux.shows("s old, reconnecting: connection refused").await;
     let away = tmux.shows("does not answer: connection refused").await;
     assert!(away.contains("shown"), "the last picture stays\n{away}");
-    eventually("it tells whoever does not look", async || (told(&tmux.raw()) > 0).then_some(())).await;
-    let raw = tmux.raw();
-    assert!(raw.contains("]777;notify;firstcome;") && raw.contains('\u{7}'), "{raw:?}");
     let server = server.started_again().await;
     tmux.shows("● live").await;
     tmux.hides("does not answer").await;

@@ -2,13 +2,11 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use firstcome_shared::clock::ManualClock;
 use firstcome_shared::domain::{Book, CampaignId, Definition, Verdict};
 use firstcome_shared::event::Event;
 use firstcome_testkit::{Redis, RedisCluster};
-use tokio::time::timeout;
 
 use super::{NOON, RedisGate, book, call, connect, definition, fenced, people};
 use crate::gate::{Call, Gate, GateError, Logged, ROWS};
