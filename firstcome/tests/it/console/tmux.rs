@@ -42,6 +42,8 @@ impl Tmux {
                 command.env_remove(name.as_ref());
             }
         }
+        // A backtrace would push what a panic says out of sight.
+        command.env_remove("RUST_BACKTRACE").env_remove("RUST_LIB_BACKTRACE");
         command.env("LC_ALL", "C.UTF-8").env("TERM", "xterm-256color").stdin(Stdio::null());
         command
     }
