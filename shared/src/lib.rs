@@ -14,6 +14,7 @@ pub mod event_log;
 pub mod fingerprint;
 pub mod http;
 pub mod lifecycle;
+pub mod migrations;
 pub mod position;
 pub mod projection;
 pub mod sqlite;

@@ -26,17 +26,21 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use std::sync::LazyLock;
+
 use async_trait::async_trait;
 use firstcome_shared::clock::Millis;
 use firstcome_shared::domain::CampaignId;
 use firstcome_shared::event_log::{Budget, Subject};
 use firstcome_shared::fingerprint::Range;
+use firstcome_shared::migrations::migrator;
 use firstcome_shared::position::Position;
 use firstcome_shared::projection::{
     Allowance, ApplyError, Checkpoint, Claim, Delivery, Parked, Projection, Remedy, Replayed,
     StoreUnavailable,
 };
 use firstcome_shared::wire::{AuditEntry, Fingerprint, Page};
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{Connection, Postgres, Transaction};
 use tokio::sync::OnceCell;
@@ -47,7 +51,8 @@ use super::batch::{self, Batch};
 use super::pace::Pace;
 use super::{AuditCursor, Ledger, sql};
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/postgres/ledger");
+static MIGRATIONS: LazyLock<Migrator> =
+    LazyLock::new(|| migrator(&[include_str!("../../../migrations/postgres/ledger/0001_ledger.sql")]));
 
 /// More partitions than these share connections.
 const MOST_WRITERS: u32 = 8;

@@ -5,12 +5,14 @@ mod read;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use firstcome_shared::clock::Millis;
 use firstcome_shared::domain::CampaignId;
 use firstcome_shared::event_log::{Budget, Subject};
 use firstcome_shared::fingerprint::Range;
+use firstcome_shared::migrations::migrator;
 use firstcome_shared::position::Position;
 use firstcome_shared::projection::{
     Allowance, ApplyError, Checkpoint, Claim, Delivery, Parked, Projection, Remedy, Replayed,
@@ -18,6 +20,7 @@ use firstcome_shared::projection::{
 };
 use firstcome_shared::sqlite;
 use firstcome_shared::wire::{AuditEntry, Fingerprint, Page};
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Sqlite, Transaction};
 use tokio::time::Instant;
@@ -26,7 +29,8 @@ use super::batch::{self, Batch};
 use super::pace::Pace;
 use super::{AuditCursor, Ledger, sql};
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite/ledger");
+static MIGRATIONS: LazyLock<Migrator> =
+    LazyLock::new(|| migrator(&[include_str!("../../../migrations/sqlite/ledger/0001_ledger.sql")]));
 
 const PARTITIONS: u32 = 1;
 

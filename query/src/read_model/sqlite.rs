@@ -9,18 +9,22 @@ mod queries;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use firstcome_shared::clock::Millis;
+use firstcome_shared::migrations::migrator;
 use firstcome_shared::position::Position;
 use firstcome_shared::projection::{
     ApplyError, Checkpoint, Claim, Delivery, Parked, Projection, Remedy, Replayed, StoreUnavailable,
 };
 use firstcome_shared::sqlite;
 use sqlx::Row;
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqlitePool;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite/read_model");
+static MIGRATIONS: LazyLock<Migrator> =
+    LazyLock::new(|| migrator(&[include_str!("../../../migrations/sqlite/read_model/0001_read_model.sql")]));
 
 /// The read model in a file.
 #[derive(Debug)]

@@ -2,11 +2,12 @@
 //! disk before it is acknowledged. One partition.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 use tokio::sync::watch;
@@ -14,10 +15,12 @@ use tokio::sync::watch;
 use super::{AppendError, Backlog, Budget, EventLog, Lane, LogUnavailable, Stored, Subject};
 use crate::clock::{Clock, Millis, random_hex};
 use crate::domain::CampaignId;
+use crate::migrations::migrator;
 use crate::position::Position;
 use crate::sqlite;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite/log");
+static MIGRATIONS: LazyLock<Migrator> =
+    LazyLock::new(|| migrator(&[include_str!("../../../migrations/sqlite/log/0001_log.sql")]));
 
 /// A log in a file. A dropped append may still be stored (ARCHITECTURE G9).
 #[derive(Debug)]

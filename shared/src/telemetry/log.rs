@@ -9,8 +9,9 @@ use std::str::FromStr;
 use std::sync::Mutex;
 
 use tracing::{Dispatch, dispatcher};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 
 use crate::config;
 
@@ -100,8 +101,8 @@ pub fn install_tracing(to: &LogTo, format: LogFormat, filter: &str) -> Result<()
 }
 
 fn log(to: &LogTo, format: LogFormat, filter: &str) -> Result<Dispatch, LoggingError> {
-    let filter =
-        EnvFilter::try_new(format!("{QUIET},{filter}")).map_err(|cause| LoggingError::Filter { cause })?;
+    let filter: Targets =
+        format!("{QUIET},{filter}").parse().map_err(|cause| LoggingError::Filter { cause })?;
     let (writer, colours) = match to {
         LogTo::Stderr => {
             let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -113,11 +114,12 @@ fn log(to: &LogTo, format: LogFormat, filter: &str) -> Result<Dispatch, LoggingE
             (BoxMakeWriter::new(Mutex::new(file)), false)
         }
     };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours);
+    let filtered = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours);
     Ok(match format {
-        LogFormat::Text => log.finish().into(),
+        LogFormat::Text => filtered.with(lines).into(),
         // Flat: a field is found under its own name.
-        LogFormat::Json => log.json().flatten_event(true).finish().into(),
+        LogFormat::Json => filtered.with(lines.json().flatten_event(true)).into(),
     })
 }
 
