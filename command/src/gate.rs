@@ -148,6 +148,9 @@ pub trait Gate: Send + Sync + fmt::Debug {
     /// Names the adapter: `memory`, `redis`.
     fn kind(&self) -> &'static str;
 
+    /// Whether a call travels to another process, and takes about as long as an append.
+    fn is_remote(&self) -> bool;
+
     /// Which memory this is, right now: it changes when the gate may have forgotten.
     async fn incarnation(&self, campaign: &CampaignId) -> Result<String, GateError>;
 

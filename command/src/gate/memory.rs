@@ -102,6 +102,10 @@ impl Gate for MemoryGate {
         "memory"
     }
 
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     async fn incarnation(&self, _: &CampaignId) -> Result<String, GateError> {
         Ok(self.own().to_string())
     }

@@ -216,6 +216,10 @@ impl Gate for RedisGate {
         "redis"
     }
 
+    fn is_remote(&self) -> bool {
+        true
+    }
+
     async fn incarnation(&self, campaign: &CampaignId) -> Result<String, GateError> {
         Ok(self.core.own(&self.core.quick, campaign).await?.incarnation)
     }

@@ -52,6 +52,12 @@ pub(super) struct Appended {
     outcome: Result<u64, AppendError>,
 }
 
+/// The append that is under way, and the last decision in it.
+struct InFlight {
+    task: JoinHandle<Appended>,
+    last: u64,
+}
+
 /// What one lane has decided and does not yet know to be logged.
 pub(super) struct Appender {
     shared: Shared,
@@ -63,7 +69,7 @@ pub(super) struct Appender {
     /// In which requests operators had them decided, by decision.
     requests: BTreeMap<u64, String>,
     waiting: VecDeque<Waiting>,
-    in_flight: Option<JoinHandle<Appended>>,
+    in_flight: Option<InFlight>,
     /// An append in doubt: to be sent again with the same bytes, unless the end tells otherwise (ARCHITECTURE L4).
     doubt: Option<Attempt>,
     look_at: Option<Instant>,
@@ -97,10 +103,20 @@ impl Appender {
     }
 
     /// Whether more may be decided now. While an append is in flight people gather: they will be one batch, one entry
-    /// of the log and one flush, so nobody waits longer for it.
+    /// of the log and one flush, so nobody waits longer for it. A remote gate decides one batch meanwhile, as its calls
+    /// take about as long as an append.
     pub(super) fn may_decide(&self) -> bool {
         // While the log is away whoever asks is told so at once: nothing is decided for them.
-        self.in_flight.is_none() && (self.bytes < PENDING_BYTES || self.shared.status.away().is_some())
+        if self.shared.status.away().is_some() {
+            return self.in_flight.is_none();
+        }
+        let ahead = match &self.in_flight {
+            Some(flying) if self.shared.parts.gate.is_remote() => {
+                self.entries.back().is_some_and(|entry| entry.decision > flying.last)
+            }
+            in_flight => in_flight.is_some(),
+        };
+        !ahead && self.bytes < PENDING_BYTES
     }
 
     /// When to look at the end again, if nothing else happens.
@@ -173,18 +189,20 @@ impl Appender {
         let Some(attempt) = self.doubt.take().or_else(|| self.draft()) else { return };
         let (shared, subject) = (self.shared.clone(), Subject::decisions(&self.shared.campaign));
         // A task of its own: an append that was begun goes on, whatever happens to the lane (ARCHITECTURE G9).
-        self.in_flight = Some(tokio::spawn(async move {
+        let last = attempt.last;
+        let task = tokio::spawn(async move {
             let started = Instant::now();
             let outcome = append(&*shared.parts.log, &subject, attempt.expected, &attempt.bytes).await;
             shared.metrics.appended(started.elapsed());
             Appended { attempt, outcome }
-        }));
+        });
+        self.in_flight = Some(InFlight { task, last });
     }
 
     /// Waits for the append in flight; for ever when there is none.
     pub(super) async fn in_flight(&mut self) -> Appended {
         match &mut self.in_flight {
-            Some(task) => match task.await {
+            Some(InFlight { task, .. }) => match task.await {
                 Ok(appended) => appended,
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             },

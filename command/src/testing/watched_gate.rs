@@ -120,6 +120,10 @@ impl Gate for WatchedGate {
         self.inner.kind()
     }
 
+    fn is_remote(&self) -> bool {
+        self.inner.is_remote()
+    }
+
     async fn incarnation(&self, campaign: &CampaignId) -> Result<String, GateError> {
         self.reachable("incarnation")?;
         let incarnation = self.inner.incarnation(campaign).await;

@@ -46,7 +46,10 @@ impl<T: Clone + Send + 'static> Joined<T> {
             let mut turn = Turn { waiting: Arc::clone(&self.0), campaign: campaign.clone(), over: false };
             // A task of its own: whoever began it may hang up, the others wait for it.
             tokio::spawn(async move {
-                while let Some(those) = turn.next() {
+                loop {
+                    // Whoever is about to ask comes in first: under load many share a read.
+                    tokio::task::yield_now().await;
+                    let Some(those) = turn.next() else { break };
                     let result = read().await;
                     for one in those {
                         // Who hung up does not need it any more.
