@@ -1,8 +1,9 @@
 //! A gate that is watched: calls are counted and may be held, before they are carried out or after, or not answered
 //! at all. One an instance, all over the same real gate.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use firstcome_shared::domain::{Ask, CampaignId, Command, Refused, Verdict};
@@ -24,6 +25,7 @@ pub(crate) struct WatchedGate {
     incarnation_reads: AtomicU64,
     away: AtomicBool,
     glances_away: AtomicBool,
+    load_time: Mutex<Duration>,
     /// Decide calls wait here before they are carried out.
     pub(crate) decides: Door,
     /// Operators' commands wait here before they are carried out.
@@ -51,6 +53,7 @@ impl WatchedGate {
             incarnation_reads: AtomicU64::new(0),
             away: AtomicBool::new(false),
             glances_away: AtomicBool::new(false),
+            load_time: Mutex::default(),
             decides: Door::default(),
             commands: Door::default(),
             outboxes: Door::default(),
@@ -68,6 +71,11 @@ impl WatchedGate {
     /// Does not confirm sold-out caches any more, or again.
     pub(crate) fn set_glances_away(&self, away: bool) {
         self.glances_away.store(away, Ordering::SeqCst);
+    }
+
+    /// A load takes so long.
+    pub(crate) fn set_load_time(&self, load_time: Duration) {
+        *self.load_time.lock().unwrap() = load_time;
     }
 
     /// Decide calls so far.
@@ -189,6 +197,8 @@ impl Gate for WatchedGate {
 
     async fn load(&self, campaign: &CampaignId, load: Load) -> Result<(), GateError> {
         self.loads.pass().await;
+        let load_time = *self.load_time.lock().unwrap();
+        tokio::time::sleep(load_time).await;
         self.reachable("load")?;
         self.inner.load(campaign, load).await
     }

@@ -2,6 +2,7 @@
 //! (P4, P5, ARCHITECTURE G3-G5).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use firstcome_shared::domain::Verdict;
 
@@ -83,6 +84,26 @@ async fn a_young_fence_is_given_time_to_be_loaded() {
     assert_eq!(numbers, [1, 2]);
     assert_eq!(world.epoch("summer").await, 2);
     world.audit("summer", 2, 1).await;
+}
+
+/// G3: loads that take longer than the first grace come to an end. Nobody fences a gate that is healthy by now, and a
+/// fence that follows another one is given longer than that one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_loads_do_not_make_instances_fence_each_other_for_ever() {
+    let (world, one, two) = World::with_two(3).await;
+    let instances = [one, two, world.instance().await];
+    for instance in &instances {
+        instance.gate.set_load_time(Duration::from_secs(4));
+    }
+    world.gate.forget();
+    let asking = instances.iter().enumerate().map(|(name, instance)| instance.insist("summer", person(name)));
+    let told = futures::future::join_all(asking).await;
+    let mut numbers: Vec<u64> = told.iter().map(|verdict| newly(verdict).seq).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2, 3]);
+    let epoch = world.epoch("summer").await;
+    assert!(epoch <= 4, "one loss, {epoch} epochs");
+    world.audit("summer", 3, 1).await;
 }
 
 /// The fence of a rebuilder that died is superseded, and what it loads after all is refused.
