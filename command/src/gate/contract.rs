@@ -106,7 +106,7 @@ fn definition(stock: u64) -> Definition {
 }
 
 fn book(definition: Definition) -> Book {
-    Book::new(definition, NOON.plus(-HOUR))
+    Book::new(definition)
 }
 
 /// A call under `epoch` that knows nothing to be logged, at noon.

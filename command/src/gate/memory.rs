@@ -282,7 +282,7 @@ mod tests {
             epoch,
             incarnation: gate.own().to_string(),
             nonce: "n".to_owned(),
-            book: Book::new(definition.clone(), NOON),
+            book: Book::new(definition.clone()),
             logged: Logged::default(),
         };
         gate.load(&id, load(1)).await.unwrap();

@@ -254,7 +254,7 @@ impl Fold {
         for entry in &message.entries {
             match (&mut self.book, &entry.event) {
                 (book @ None, Event::CampaignCreated { definition, .. }) => {
-                    *book = Some(Book::new(definition.clone(), entry.at));
+                    *book = Some(Book::new(definition.clone()));
                 }
                 (Some(book), _) => book.apply(entry).map_err(|error| error.to_string())?,
                 (None, event) => return Err(format!("message {sequence}: {} before creation", event.kind())),

@@ -3,6 +3,7 @@
 
 mod answers;
 mod chaos;
+mod clocks;
 mod create;
 mod doubt;
 mod forgetful_log;

@@ -87,6 +87,15 @@ impl World {
     }
 
     pub(crate) async fn instance_with_queue(&self, queue: usize) -> Instance {
+        self.instance_of(queue, self.clock.clone()).await
+    }
+
+    /// An instance whose own clock is so much ahead, and stands still.
+    pub(crate) async fn instance_ahead(&self, milliseconds: i64) -> Instance {
+        self.instance_of(QUEUE, ManualClock::at(self.clock.now().plus(milliseconds))).await
+    }
+
+    async fn instance_of(&self, queue: usize, clock: ManualClock) -> Instance {
         let number = self.instances.fetch_add(1, Ordering::SeqCst);
         let ledger = self.folder.path().join(format!("ledger-{number}.db"));
         let ledger = SqliteLedger::open_writer(&ledger).await.unwrap().with_readers(1).await.unwrap();
@@ -97,7 +106,7 @@ impl World {
             gate: Arc::<WatchedGate>::clone(&gate),
             log: Arc::<FaultyLog>::clone(&log),
             ledger: Arc::new(ledger),
-            clock: Arc::new(self.clock.clone()),
+            clock: Arc::new(clock),
             secret: CodeSecret::new(SECRET).unwrap(),
         };
         Instance { service: Service::new(adapters, lifecycle.clone(), queue), log, gate, lifecycle }

@@ -100,7 +100,7 @@ fn definition(stock: u64) -> Definition {
 }
 
 fn book(definition: Definition) -> Book {
-    Book::new(definition, NOON.plus(-1_000))
+    Book::new(definition)
 }
 
 fn call(epoch: u64) -> Call {
