@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use firstcome_shared::clock::{Clock, random_hex};
 use firstcome_shared::dead_letters::log_act;
 use firstcome_shared::domain::{CampaignId, CodeSecret, Command, Refused};
-use firstcome_shared::event::{Actor, Event, Message};
+use firstcome_shared::event::{Actor, Message};
 use firstcome_shared::event_log::{EventLog, LogUnavailable, Subject};
 use firstcome_shared::lifecycle::Lifecycle;
 use firstcome_shared::projection::{Progress, Projection, Reader};
@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 
 use crate::gate::Gate;
 use crate::lane::{Lane, Logged, NoAnswer, Parts};
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, made_with};
 use crate::ledger::Ledger;
 pub use create::NotCreated;
 
@@ -166,9 +166,7 @@ pub async fn made_with_another_secret(
         for campaign in &page {
             let Some(first) = log.first(&Subject::decisions(campaign)).await? else { continue };
             let Ok(message) = Message::decode(&first.payload) else { continue };
-            let event = message.entries.first().map(|entry| &entry.event);
-            if matches!(event, Some(Event::CampaignCreated { definition, .. }) if definition.key_id != key_id)
-            {
+            if made_with(&message).is_some_and(|other| other != key_id) {
                 return Ok(Some(campaign.clone()));
             }
         }

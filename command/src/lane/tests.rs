@@ -11,6 +11,7 @@ mod instances;
 mod queue;
 mod rebuild;
 mod rush;
+mod secrets;
 mod sold_out;
 mod windows;
 mod zombie;
