@@ -101,10 +101,11 @@ impl Worker {
         if refused.is_some_and(|refused| refused != self.appender.end().epoch) {
             return Ok(());
         }
-        // Who cannot read every message does not fence. What is folded here need not be folded again.
-        let mut fold = Fold::default();
-        self.fold(&mut fold, u64::MAX).await?;
-        if fold.chain.sequence < self.appender.end().sequence {
+        // Who cannot read every message does not fence. What is folded here need not be folded again; what is appended
+        // meanwhile is folded behind the fence, where nothing more comes.
+        let (mut fold, end) = (Fold::default(), self.appender.end());
+        self.fold(&mut fold, end.sequence).await?;
+        if fold.chain.sequence < end.sequence {
             return Err(short());
         }
         // The fold took its time: the gate may have been loaded meanwhile, and a fence would only undo that.

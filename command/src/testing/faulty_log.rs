@@ -38,6 +38,8 @@ pub(crate) struct FaultyLog {
     hidden_after: AtomicU64,
     /// Appends wait here, sent and not yet carried out: they are, when it opens, whoever still waits for them.
     pub(crate) appends: Arc<Door>,
+    /// Reads of many messages wait here before they are carried out.
+    pub(crate) reads: Door,
     /// Position expected and bytes of every append that was sent.
     sent: Mutex<Vec<(u64, Bytes)>>,
 }
@@ -52,6 +54,7 @@ impl FaultyLog {
             away: AtomicBool::new(false),
             hidden_after: AtomicU64::new(u64::MAX),
             appends: Arc::default(),
+            reads: Door::default(),
             sent: Mutex::default(),
         }
     }
@@ -145,6 +148,7 @@ impl EventLog for FaultyLog {
         after: u64,
         budget: Budget,
     ) -> Result<Vec<Stored>, LogUnavailable> {
+        self.reads.pass().await;
         self.reachable("read")?;
         let mut read = self.inner.read(subject, after, budget).await?;
         let hidden = self.hidden_after.load(Ordering::SeqCst);
