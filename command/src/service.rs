@@ -7,6 +7,9 @@ mod measure;
 mod pipeline;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use firstcome_shared::clock::{Clock, random_hex};

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use firstcome_shared::domain::CampaignId;
+use firstcome_shared::event::Message;
 use firstcome_shared::event_log::{AppendError, Backlog, Budget, EventLog, LogUnavailable, Stored, Subject};
 
 use super::{Door, Steps};
@@ -25,6 +26,8 @@ pub(crate) enum Fault {
     InProcess,
     /// Stored; an append is said to be in process.
     InProcessAndStored,
+    /// The same, and somebody else's append, with the nonce `other`, is stored behind it.
+    Overtaken,
 }
 
 /// The log as one instance sees it.
@@ -122,12 +125,18 @@ impl EventLog for FaultyLog {
         // Sent is sent: it is carried out though its caller has given up.
         let sent = tokio::spawn(async move {
             door.pass().await;
-            inner.append(&subject, expected, payload).await
+            let stored = inner.append(&subject, expected, payload.clone()).await?;
+            if fault == Fault::Overtaken {
+                let message = Message::decode(&payload).unwrap();
+                let other = Message { prev: stored, nonce: "other".to_owned(), ..message };
+                inner.append(&subject, stored, other.encode()).await?;
+            }
+            Ok(stored)
         });
         let outcome = sent.await.unwrap();
         match fault {
             Fault::LostAcknowledgement => Err(lost()),
-            Fault::InProcessAndStored => Err(AppendError::InProcess),
+            Fault::InProcessAndStored | Fault::Overtaken => Err(AppendError::InProcess),
             _ => outcome,
         }
     }
