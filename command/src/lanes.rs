@@ -31,6 +31,11 @@ impl Lanes {
         &self.parts
     }
 
+    /// The same, to be kept.
+    pub(crate) fn shared(&self) -> Arc<Parts> {
+        Arc::clone(&self.parts)
+    }
+
     /// The lane of a campaign; opened behind the campaign's end in the log when it is new here. Another process may have
     /// created it since this one started, so whether its codes are made with this secret is seen here.
     pub async fn get(&self, campaign: &CampaignId) -> Result<Arc<Lane>, NoAnswer> {
