@@ -145,15 +145,20 @@ impl Lane {
 
     /// Asks for a coupon. Returns when the log holds everything decided before the answer (ARCHITECTURE A1).
     pub async fn ask(&self, ask: Ask) -> Answer {
-        let answer = match self.sold_out.refuse(&ask.user).await {
-            Ok(Some(refusal)) => {
-                Ok(Logged { body: refusal, position: self.position(self.status.end().sequence) })
-            }
-            Ok(None) => self.queue(ask).await,
-            Err(no_answer) => Err(no_answer),
-        };
+        let answer = self.answer(ask).await;
         self.metrics.answered(&answer);
         answer
+    }
+
+    async fn answer(&self, ask: Ask) -> Answer {
+        // First of all: nobody is told anything, a refusal neither, while the log is away or has forgotten (P5).
+        if let Some(reason) = self.status.away() {
+            return Err(NoAnswer::Unavailable(reason));
+        }
+        match self.sold_out.refuse(&ask.user).await? {
+            Some(body) => Ok(Logged { body, position: self.position(self.status.end().sequence) }),
+            None => self.queue(ask).await,
+        }
     }
 
     /// Whether an ask must carry a key, and what a coupon is worth: a campaign never changes either.
@@ -166,9 +171,6 @@ impl Lane {
     }
 
     async fn queue(&self, ask: Ask) -> Answer {
-        if let Some(reason) = self.status.away() {
-            return Err(NoAnswer::Unavailable(reason));
-        }
         let began = Instant::now();
         let (answer, answered) = oneshot::channel();
         self.asks.try_send(Asking { ask, answer }).map_err(|error| match error {

@@ -1,12 +1,13 @@
 //! The lanes of an instance, opened when a campaign is first asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use firstcome_shared::chain::Chain;
+use firstcome_shared::config::CODE_SECRET;
 use firstcome_shared::domain::CampaignId;
-use firstcome_shared::event::Message;
-use firstcome_shared::event_log::Subject;
+use firstcome_shared::event::{Event, Message};
+use firstcome_shared::event_log::{LogUnavailable, Stored, Subject};
 
 use crate::lane::{Lane, NoAnswer, Parts};
 
@@ -15,12 +16,14 @@ use crate::lane::{Lane, NoAnswer, Parts};
 pub struct Lanes {
     parts: Arc<Parts>,
     open: RwLock<HashMap<CampaignId, Arc<Lane>>>,
+    /// Campaigns whose codes are made with another secret: they are never served here.
+    foreign: RwLock<HashSet<CampaignId>>,
 }
 
 impl Lanes {
     /// No lane yet.
     pub fn new(parts: Arc<Parts>) -> Self {
-        Self { parts, open: RwLock::default() }
+        Self { parts, open: RwLock::default(), foreign: RwLock::default() }
     }
 
     /// What the lanes share.
@@ -28,16 +31,38 @@ impl Lanes {
         &self.parts
     }
 
-    /// The lane of a campaign; opened behind the campaign's end in the log when it is new here.
+    /// The same, to be kept.
+    pub(crate) fn shared(&self) -> Arc<Parts> {
+        Arc::clone(&self.parts)
+    }
+
+    /// The lane of a campaign; opened behind the campaign's end in the log when it is new here. Another process may have
+    /// created it since this one started, so whether its codes are made with this secret is seen here.
     pub async fn get(&self, campaign: &CampaignId) -> Result<Arc<Lane>, NoAnswer> {
         if let Some(lane) = self.known(campaign) {
             return Ok(lane);
         }
-        let end = self.parts.log.end(&Subject::decisions(campaign)).await;
-        let end = end.map_err(|error| NoAnswer::Unavailable(error.to_string()))?.ok_or(NoAnswer::NotFound)?;
-        let message =
-            Message::decode(&end.payload).map_err(|error| NoAnswer::Unavailable(error.to_string()))?;
-        Ok(self.open(campaign, Chain::at(end.position.sequence, &message)))
+        if self.foreign.read().unwrap_or_else(PoisonError::into_inner).contains(campaign) {
+            return Err(NoAnswer::Unavailable(another_secret(campaign)));
+        }
+        let (log, subject) = (&self.parts.log, Subject::decisions(campaign));
+        let (_, first) = decoded(log.first(&subject).await)?;
+        match made_with(&first) {
+            Some(key_id) if key_id == self.parts.secret.key_id() => {}
+            Some(_) => {
+                let mut foreign = self.foreign.write().unwrap_or_else(PoisonError::into_inner);
+                if foreign.insert(campaign.clone()) {
+                    tracing::error!("{}", another_secret(campaign));
+                }
+                return Err(NoAnswer::Unavailable(another_secret(campaign)));
+            }
+            None => {
+                let problem = format!("{campaign} does not begin with its creation");
+                return Err(NoAnswer::Unavailable(problem));
+            }
+        }
+        let (sequence, end) = decoded(log.end(&subject).await)?;
+        Ok(self.open(campaign, Chain::at(sequence, &end)))
     }
 
     /// The lane of a campaign, if it is open.
@@ -45,7 +70,7 @@ impl Lanes {
         self.open.read().unwrap_or_else(PoisonError::into_inner).get(campaign.as_str()).map(Arc::clone)
     }
 
-    /// The lane of a campaign whose end is known.
+    /// The lane of a campaign of this secret whose end is known.
     pub fn open(&self, campaign: &CampaignId, end: Chain) -> Arc<Lane> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         let lane = open
@@ -67,4 +92,27 @@ impl Lanes {
     pub fn close(&self) {
         self.open.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
+}
+
+/// Which secret a campaign's codes are made with, as its first message says.
+pub(crate) fn made_with(first: &Message) -> Option<&str> {
+    match &first.entries.first()?.event {
+        Event::CampaignCreated { definition, .. } => Some(&definition.key_id),
+        _ => None,
+    }
+}
+
+fn another_secret(campaign: &CampaignId) -> String {
+    format!(
+        "the codes of campaign {campaign} are made with another secret than this instance's, which does not serve it: \
+         start it again with the {CODE_SECRET} of the others"
+    )
+}
+
+/// A message of the campaign that was read, and its sequence.
+fn decoded(read: Result<Option<Stored>, LogUnavailable>) -> Result<(u64, Message), NoAnswer> {
+    let stored = read.map_err(|error| NoAnswer::Unavailable(error.to_string()))?.ok_or(NoAnswer::NotFound)?;
+    let message =
+        Message::decode(&stored.payload).map_err(|error| NoAnswer::Unavailable(error.to_string()))?;
+    Ok((stored.position.sequence, message))
 }

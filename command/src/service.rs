@@ -7,22 +7,26 @@ mod measure;
 mod pipeline;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use firstcome_shared::clock::{Clock, random_hex};
-use firstcome_shared::dead_letters::log_act;
+use firstcome_shared::dead_letters::{self, NotRemedied, log_act};
 use firstcome_shared::domain::{CampaignId, CodeSecret, Command, Refused};
-use firstcome_shared::event::{Actor, Event, Message};
+use firstcome_shared::event::{Actor, Message};
 use firstcome_shared::event_log::{EventLog, LogUnavailable, Subject};
 use firstcome_shared::lifecycle::Lifecycle;
-use firstcome_shared::projection::{Progress, Projection, Reader};
+use firstcome_shared::position::Position;
+use firstcome_shared::projection::{Progress, Projection, Reader, Remedy};
 use firstcome_shared::wire;
 
 use tokio::sync::Semaphore;
 
 use crate::gate::Gate;
 use crate::lane::{Lane, Logged, NoAnswer, Parts};
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, made_with};
 use crate::ledger::Ledger;
 pub use create::NotCreated;
 
@@ -128,19 +132,42 @@ impl Service {
         }
     }
 
-    /// Fences the gate and loads the campaign anew from the log.
+    /// Fences the gate and loads the campaign anew from the log, also when whoever wants it hangs up.
     pub async fn rebuild(
         &self,
         campaign: &CampaignId,
         actor: impl Into<Actor<'_>>,
     ) -> Result<wire::Campaign, NoAnswer> {
-        let lane = self.lane(campaign).await?;
-        // Logged first: nobody acts unseen, also when the rebuild fails (P10).
-        log_act(self.log(), self.clock(), campaign, actor.into(), "rebuild", "gate")
-            .await
-            .map_err(|error| NoAnswer::Unavailable(error.to_string()))?;
-        lane.rebuild().await?;
+        let (lane, parts, of) = (self.lane(campaign).await?, self.lanes.shared(), campaign.clone());
+        let Actor { name, request } = actor.into();
+        let (name, request) = (name.to_owned(), request.map(str::to_owned));
+        let rebuilt = self.lanes.parts().lifecycle.finish(async move {
+            let actor = Actor { name: &name, request: request.as_deref() };
+            // Logged first: nobody acts unseen, also when the rebuild fails (P10).
+            let logged = log_act(&*parts.log, &*parts.clock, &of, actor, "rebuild", "gate").await;
+            logged.map_err(|error| NoAnswer::Unavailable(error.to_string()))?;
+            lane.rebuild().await
+        });
+        rebuilt.await?;
         self.campaign(campaign).await
+    }
+
+    /// Logs what an operator wants done about a dead letter of the ledger, and has it done: both, also when whoever wants
+    /// it hangs up between the two (P10).
+    pub async fn remedy(
+        &self,
+        position: Position,
+        remedy: Remedy,
+        actor: impl Into<Actor<'_>>,
+    ) -> Result<(), NotRemedied> {
+        let (parts, ledger) = (self.lanes.shared(), Arc::clone(&self.ledger));
+        let Actor { name, request } = actor.into();
+        let (name, request) = (name.to_owned(), request.map(str::to_owned));
+        let remedied = self.lanes.parts().lifecycle.finish(async move {
+            let actor = Actor { name: &name, request: request.as_deref() };
+            dead_letters::remedy(&*parts.log, &*ledger, &*parts.clock, position, remedy, actor).await
+        });
+        remedied.await
     }
 
     /// A campaign whose codes were made with another secret than this instance's: it must not serve it.
@@ -166,9 +193,7 @@ pub async fn made_with_another_secret(
         for campaign in &page {
             let Some(first) = log.first(&Subject::decisions(campaign)).await? else { continue };
             let Ok(message) = Message::decode(&first.payload) else { continue };
-            let event = message.entries.first().map(|entry| &entry.event);
-            if matches!(event, Some(Event::CampaignCreated { definition, .. }) if definition.key_id != key_id)
-            {
+            if made_with(&message).is_some_and(|other| other != key_id) {
                 return Ok(Some(campaign.clone()));
             }
         }

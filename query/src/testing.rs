@@ -77,7 +77,7 @@ impl History {
             incarnation: "gate".to_owned(),
             actor: "ops".to_owned(),
         };
-        let book = Book::new(definition, self.now);
+        let book = Book::new(definition);
         self.lines.insert(name.to_owned(), Line { book, epoch: 1 });
         let entry = Entry { decision: 0, at: self.now, event };
         self.push(&Subject::decisions(&id(name)), 1, 0, 0, vec![entry]);

@@ -1,15 +1,21 @@
 //! What an operator can do about parked campaigns, the same on both sides: see them, replay them, discard the one
 //! message. Both acts are events in the log before they happen (P10).
 
-use tokio::time::sleep;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 use crate::clock::{Clock, jittered, random_hex};
 use crate::domain::{CampaignId, mask};
 use crate::event::{Actor, Entry, Event, Message, VERSION};
-use crate::event_log::{AppendError, EventLog, LogUnavailable, Subject};
+use crate::event_log::{AppendError, Budget, EventLog, LogUnavailable, Stored, Subject, position};
 use crate::position::Position;
 use crate::projection::{Projection, Remedy, StoreUnavailable};
 use crate::wire::{DeadLetter, Time};
+
+/// An append that is still in process by then means that the log is away (ARCHITECTURE L5).
+const IN_PROCESS_DEADLINE: Duration = Duration::from_secs(1);
+const PAGE: Budget = Budget { messages: 64, bytes: 1 << 20 };
 
 /// An operator's act was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +73,9 @@ pub async fn remedy(
     if projection.request(position, remedy).await? { Ok(()) } else { Err(NotRemedied::NotFound) }
 }
 
-/// Appends what an operator did outside the gate to the campaign's second subject.
+/// Appends what an operator did outside the gate to the campaign's second subject, once: the same bytes while the end is
+/// where they expect it, and behind a message that came between only when they are not among what came (ARCHITECTURE L4,
+/// L5).
 pub async fn log_act(
     log: &dyn EventLog,
     clock: &dyn Clock,
@@ -77,41 +85,44 @@ pub async fn log_act(
     target: &str,
 ) -> Result<Position, LogUnavailable> {
     let subject = Subject::uses(campaign);
-    let nonce = random_hex::<8>();
-    let mut back_off = 1;
+    let event = Event::OperatorActed {
+        actor: actor.name.to_owned(),
+        action: action.to_owned(),
+        target: target.to_owned(),
+    };
+    let mut message = Message {
+        version: VERSION,
+        campaign: campaign.clone(),
+        log: log.identity().to_owned(),
+        epoch: 0,
+        first: 0,
+        last: 0,
+        prev: log.end(&subject).await?.map_or(0, |end| end.position.sequence),
+        nonce: random_hex::<8>(),
+        entries: vec![Entry { decision: 0, at: clock.now(), event }],
+        requests: actor.request.map(|id| (0, id.to_owned())).into_iter().collect(),
+    };
+    let (mut expected_since, mut back_off) = (Instant::now(), 1);
     loop {
-        let prev = match log.end(&subject).await? {
-            // A doubtful append that was stored after all.
-            Some(end) if Message::decode(&end.payload).is_ok_and(|message| message.nonce == nonce) => {
-                return Ok(end.position);
-            }
-            end => end.map_or(0, |end| end.position.sequence),
-        };
-        let event = Event::OperatorActed {
-            actor: actor.name.to_owned(),
-            action: action.to_owned(),
-            target: target.to_owned(),
-        };
-        let message = Message {
-            version: VERSION,
-            campaign: campaign.clone(),
-            log: log.identity().to_owned(),
-            epoch: 0,
-            first: 0,
-            last: 0,
-            prev,
-            nonce: nonce.clone(),
-            entries: vec![Entry { decision: 0, at: clock.now(), event }],
-            requests: actor.request.map(|id| (0, id.to_owned())).into_iter().collect(),
-        };
-        match log.append(&subject, prev, message.encode()).await {
-            Ok(sequence) => return Ok(crate::event_log::position(log, &subject, sequence)),
+        let refused = match log.append(&subject, message.prev, message.encode()).await {
+            Ok(sequence) => return Ok(position(log, &subject, sequence)),
             Err(AppendError::Unavailable(error)) => return Err(error),
-            Err(AppendError::Refused { .. } | AppendError::InProcess) => {
-                sleep(jittered(back_off)).await;
-                back_off = (back_off * 2).min(100);
-            }
+            Err(AppendError::Refused { .. }) => true,
+            // Perhaps an earlier copy, which is stored yet or not.
+            Err(AppendError::InProcess) => false,
+        };
+        let came = if refused { log.read(&subject, message.prev, PAGE).await? } else { Vec::new() };
+        let nonce = |stored: &Stored| Message::decode(&stored.payload).ok().map(|message| message.nonce);
+        if let Some(mine) = came.iter().find(|stored| nonce(stored).as_ref() == Some(&message.nonce)) {
+            return Ok(mine.position);
         }
+        if let Some(last) = came.last() {
+            (message.prev, expected_since) = (last.position.sequence, Instant::now());
+        } else if expected_since.elapsed() >= IN_PROCESS_DEADLINE {
+            return Err(LogUnavailable("an append is in process and does not end".to_owned()));
+        }
+        sleep(jittered(back_off)).await;
+        back_off = (back_off * 2).min(100);
     }
 }
 

@@ -2,13 +2,14 @@
 //! dies (ARCHITECTURE, Lifecycle).
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -74,6 +75,11 @@ impl Lifecycle {
         }
     }
 
+    /// Runs `task` to its end, also when whoever waits for it gives up.
+    pub async fn finish<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> T {
+        finished(self.tasks.spawn(task)).await
+    }
+
     /// Returns the name of the first task that died.
     pub async fn death(&self) -> String {
         let mut died = self.died.subscribe();
@@ -96,9 +102,37 @@ impl Lifecycle {
     }
 }
 
+/// The outcome of a task, or its panic.
+pub async fn finished<T>(task: JoinHandle<T>) -> T {
+    match task.await.map_err(JoinError::try_into_panic) {
+        Ok(outcome) => outcome,
+        Err(Ok(panic)) => resume_unwind(panic),
+        // Only a runtime that ends cancels it.
+        Err(Err(_)) => std::future::pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_to_be_finished_is_though_nobody_waits_for_it() {
+        let lifecycle = Lifecycle::default();
+        let (go, started) = tokio::sync::oneshot::channel::<()>();
+        let (end, ended) = tokio::sync::oneshot::channel();
+        let work = lifecycle.finish(async move {
+            let _ = started.await;
+            let _ = end.send(());
+        });
+        assert!(timeout(Duration::ZERO, work).await.is_err(), "given up");
+        go.send(()).unwrap();
+        ended.await.unwrap();
+        assert_eq!(lifecycle.finish(async { 7 }).await, 7);
+        let dies = AssertUnwindSafe(lifecycle.finish(async { panic!("on purpose") }));
+        assert!(dies.catch_unwind().await.is_err(), "its caller's panic, not the process's end");
+        lifecycle.shut_down().await;
+    }
 
     #[tokio::test]
     async fn a_dying_task_is_named_and_the_others_are_stopped() {

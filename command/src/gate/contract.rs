@@ -30,6 +30,7 @@ macro_rules! gate_contract {
             refuses_a_load_for_another_incarnation_or_an_older_epoch,
             a_wrong_epoch_is_refused_and_changes_nothing,
             what_it_forgot_is_refused_until_it_is_loaded_anew,
+            what_another_memory_left_gives_way_to_a_later_epoch_only,
             clocks_apart_are_refused_and_nothing_is_decided,
             gate_time_never_goes_back,
             a_glance_tells_whether_anybody_new_can_have_got_a_coupon,
@@ -68,6 +69,9 @@ pub(super) trait Rig: Send + Sync {
 
     /// Loses everything, as a server does that restarts empty.
     async fn forget(&self);
+
+    /// Becomes another memory, as a server does that restarts, and still shows what the one before held.
+    async fn become_another(&self);
 }
 
 pub(super) const NOON: Millis = Millis(1_800_000_000_000);
@@ -106,7 +110,7 @@ fn definition(stock: u64) -> Definition {
 }
 
 fn book(definition: Definition) -> Book {
-    Book::new(definition, NOON.plus(-HOUR))
+    Book::new(definition)
 }
 
 /// A call under `epoch` that knows nothing to be logged, at noon.

@@ -7,8 +7,9 @@ local own = incarnation()
 if own ~= ARGV[2] then
   return 'forgot'
 end
-local there = redis.call('HMGET', KEYS[1], 'epoch', 'incarnation')
-if there[1] and there[2] == own and tonumber(there[1]) >= tonumber(ARGV[1]) then
+-- Of whatever incarnation that is: a fence's epoch is above all that were ever loaded.
+local there = redis.call('HGET', KEYS[1], 'epoch')
+if there and tonumber(there) >= tonumber(ARGV[1]) then
   return 'forgot'
 end
 -- Not all of it arrived, or it arrived twice, or too late.

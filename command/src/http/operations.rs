@@ -68,10 +68,9 @@ pub(super) async fn discard(
 async fn remedy(service: &Service, id: &str, remedy: Remedy, acting: &Acting) -> Result<StatusCode, Failure> {
     let unknown = || Problem::new(Code::DeadLetterNotFound, format!("No campaign is parked at {id:?}."));
     let position: Position = id.parse().map_err(|_| unknown())?;
-    let (log, ledger, clock) = (service.log(), service.ledger(), service.clock());
-    match dead_letters::remedy(log, ledger, clock, position, remedy, acting.actor()).await {
+    match service.remedy(position, remedy, acting.actor()).await {
         Ok(()) => {
-            acting.did(remedy.as_str(), &format!("{} {position}", ledger.name()));
+            acting.did(remedy.as_str(), &format!("{} {position}", service.ledger().name()));
             Ok(StatusCode::ACCEPTED)
         }
         Err(NotRemedied::NotFound) => Err(unknown().into()),

@@ -17,6 +17,8 @@ use crate::gate::{GateError, Load, Logged};
 
 /// A fence this young is given time to be loaded by whoever appended it.
 const FENCE_GRACE: Duration = Duration::from_secs(3);
+/// And so much more for each coupon that is to be loaded.
+const COUPON_GRACE: Duration = Duration::from_micros(10);
 /// A load that takes longer may be carried out or not: asking the gate tells. A million coupons take some seconds.
 const LOAD_DEADLINE: Duration = Duration::from_mins(1);
 const GRACE_POLL_MS: u64 = 50;
@@ -31,42 +33,57 @@ const FOLD: Budget = Budget { messages: 512, bytes: 8 << 20 };
 pub(super) struct History {
     last: Option<Instant>,
     back_off_ms: u64,
+    /// Of the last fence that was sent from here.
+    nonce: String,
 }
 
 /// A campaign folded from the log so far.
+#[derive(Default)]
 struct Fold {
     chain: Chain,
     book: Option<Book>,
+    /// The gate that the last memory was to be loaded into, while nothing has been decided in it.
+    into: Option<String>,
+    /// How many fences in a row named that gate and were followed by another one.
+    superseded: u32,
 }
 
 impl Worker {
     /// The gate refused the epoch of the end known here. After `Ok` it is worth asking again.
     pub(super) async fn recover(&mut self) -> Result<(), NoAnswer> {
         let refused = self.appender.end().epoch;
+        match self.still_refuses(refused, FENCE_GRACE).await? {
+            Some(_) => self.rebuild(Some(refused)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The gate's incarnation, if `refused` is the epoch of the log's end and the gate refuses it: only then it has
+    /// forgotten (ARCHITECTURE G3). A fence that somebody else may be loading is given `patience` first.
+    async fn still_refuses(&mut self, refused: u64, patience: Duration) -> Result<Option<String>, NoAnswer> {
         let first_seen = Instant::now();
         loop {
             let Some(message) = self.appender.look().await else { return Err(self.unavailable()) };
-            let end = self.appender.end();
-            if end.epoch != refused {
-                return Ok(());
+            if self.appender.end().epoch != refused {
+                return Ok(None);
             }
-            // Only a gate that refuses the epoch of the log's end has forgotten (ARCHITECTURE G3).
             match self.outbox(0).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(None),
                 Err(GateError::Forgot) => {}
                 Err(error) => return Err(gate_away(&error)),
             }
             let incarnation = self.incarnation().await?;
-            let being_loaded = loaded_into(&message).is_some_and(|into| into == incarnation);
-            if !being_loaded || first_seen.elapsed() >= FENCE_GRACE {
-                return self.rebuild(Some(refused)).await;
+            let being_loaded = loaded_into(&message).is_some_and(|into| into == incarnation)
+                && message.nonce != self.history.nonce;
+            if !being_loaded || first_seen.elapsed() >= patience {
+                return Ok(Some(incarnation));
             }
             sleep(jittered(GRACE_POLL_MS)).await;
         }
     }
 
     /// Fence first, fold after (ARCHITECTURE G4): what the log holds at the fence is all that the new epoch knows. With
-    /// `refused`, only behind that epoch: somebody else may have rebuilt while this instance came to it (G3).
+    /// `refused`, only if that epoch still is: somebody else may have rebuilt while this instance came to it (G3).
     pub(super) async fn rebuild(&mut self, refused: Option<u64>) -> Result<(), NoAnswer> {
         self.shared.status.set_rebuilding(Some(self.shared.parts.clock.now()));
         let outcome = self.fence_and_load(refused).await;
@@ -81,21 +98,26 @@ impl Worker {
         if self.appender.look().await.is_none() {
             return Err(self.unavailable());
         }
-        let elsewhere = |epoch: u64| refused.is_some_and(|refused| refused != epoch);
-        if elsewhere(self.appender.end().epoch) {
+        if refused.is_some_and(|refused| refused != self.appender.end().epoch) {
             return Ok(());
         }
-        // Who cannot read every message does not fence. What is folded here need not be folded again.
-        let mut fold = Fold { chain: Chain::default(), book: None };
-        self.fold(&mut fold, u64::MAX).await?;
-        if fold.chain.sequence < self.appender.end().sequence {
+        // Who cannot read every message does not fence. What is folded here need not be folded again; what is appended
+        // meanwhile is folded behind the fence, where nothing more comes.
+        let (mut fold, end) = (Fold::default(), self.appender.end());
+        self.fold(&mut fold, end.sequence).await?;
+        if fold.chain.sequence < end.sequence {
             return Err(short());
         }
-        if elsewhere(fold.chain.epoch) {
-            return Ok(());
-        }
-        let incarnation = self.incarnation().await?;
+        // The fold took its time: the gate may have been loaded meanwhile, and a fence would only undo that.
+        let incarnation = match refused {
+            Some(refused) => match self.still_refuses(refused, fold.patience()).await? {
+                Some(incarnation) => incarnation,
+                None => return Ok(()),
+            },
+            None => self.incarnation().await?,
+        };
         let nonce = random_hex::<8>();
+        self.history.nonce.clone_from(&nonce);
         let Some(fence) = self.fence(fold.chain, &incarnation, &nonce).await? else { return Ok(()) };
         if !self.appender.adopt(fence) {
             return Err(self.unavailable());
@@ -227,16 +249,28 @@ impl Fold {
             ));
         }
         self.chain = self.chain.follow(sequence, &message).map_err(|error| error.to_string())?;
+        let into = loaded_into(&message).map(str::to_owned);
+        self.superseded = if into.is_some() && into == self.into { self.superseded + 1 } else { 0 };
+        self.into = into;
         for entry in &message.entries {
             match (&mut self.book, &entry.event) {
                 (book @ None, Event::CampaignCreated { definition, .. }) => {
-                    *book = Some(Book::new(definition.clone(), entry.at));
+                    *book = Some(Book::new(definition.clone()));
                 }
                 (Some(book), _) => book.apply(entry).map_err(|error| error.to_string())?,
                 (None, event) => return Err(format!("message {sequence}: {} before creation", event.kind())),
             }
         }
         Ok(())
+    }
+
+    /// How long a fence at its end may take to be loaded, besides [`FENCE_GRACE`]. It grows with what is to be loaded,
+    /// and with every fence that was not given enough: however slow the gate is, one of them is loaded in the end.
+    fn patience(&self) -> Duration {
+        let coupons = self.book.as_ref().map_or(0, Book::total_issued);
+        let load = COUPON_GRACE.saturating_mul(u32::try_from(coupons).unwrap_or(u32::MAX));
+        let more = FENCE_GRACE * ((1 << self.superseded.min(5)) - 1);
+        (load + more).min(LOAD_DEADLINE)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a lane's worker lets others see: the end it knows, what is not logged yet, and whether it may decide.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use firstcome_shared::chain::Chain;
@@ -11,6 +11,8 @@ use firstcome_shared::clock::Millis;
 pub struct Status {
     end: Mutex<Chain>,
     away: Mutex<Option<String>>,
+    /// Whether there is a reason in `away`: every ask looks here.
+    is_away: AtomicBool,
     decision: AtomicU64,
     rebuilds: AtomicU64,
     oldest: AtomicI64,
@@ -29,6 +31,9 @@ impl Status {
 
     /// Why nothing is decided at present, when nothing is (P5).
     pub fn away(&self) -> Option<String> {
+        if !self.is_away.load(Ordering::Acquire) {
+            return None;
+        }
         self.away.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -57,7 +62,9 @@ impl Status {
     }
 
     pub(super) fn set_away(&self, reason: Option<String>) {
-        *self.away.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_away.store(reason.is_some(), Ordering::Release);
+        *away = reason;
     }
 
     pub(super) fn set_decision(&self, decision: u64) {

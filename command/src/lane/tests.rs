@@ -3,6 +3,7 @@
 
 mod answers;
 mod chaos;
+mod clocks;
 mod create;
 mod doubt;
 mod forgetful_log;
@@ -10,6 +11,7 @@ mod instances;
 mod queue;
 mod rebuild;
 mod rush;
+mod secrets;
 mod sold_out;
 mod windows;
 mod zombie;

@@ -53,7 +53,7 @@ impl Service {
             epoch: 1,
             incarnation,
             nonce,
-            book: Book::new(definition, now),
+            book: Book::new(definition),
             logged: Logged { decision: 0, sequence },
         };
         // Not loaded: whoever asks first finds a gate that has forgotten, and rebuilds it.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use firstcome_shared::domain::CampaignId;
+use firstcome_shared::event::Message;
 use firstcome_shared::event_log::{AppendError, Backlog, Budget, EventLog, LogUnavailable, Stored, Subject};
 
 use super::{Door, Steps};
@@ -25,6 +26,8 @@ pub(crate) enum Fault {
     InProcess,
     /// Stored; an append is said to be in process.
     InProcessAndStored,
+    /// The same, and somebody else's append, with the nonce `other`, is stored behind it.
+    Overtaken,
 }
 
 /// The log as one instance sees it.
@@ -38,6 +41,8 @@ pub(crate) struct FaultyLog {
     hidden_after: AtomicU64,
     /// Appends wait here, sent and not yet carried out: they are, when it opens, whoever still waits for them.
     pub(crate) appends: Arc<Door>,
+    /// Reads of many messages wait here before they are carried out.
+    pub(crate) reads: Door,
     /// Position expected and bytes of every append that was sent.
     sent: Mutex<Vec<(u64, Bytes)>>,
 }
@@ -52,6 +57,7 @@ impl FaultyLog {
             away: AtomicBool::new(false),
             hidden_after: AtomicU64::new(u64::MAX),
             appends: Arc::default(),
+            reads: Door::default(),
             sent: Mutex::default(),
         }
     }
@@ -119,12 +125,18 @@ impl EventLog for FaultyLog {
         // Sent is sent: it is carried out though its caller has given up.
         let sent = tokio::spawn(async move {
             door.pass().await;
-            inner.append(&subject, expected, payload).await
+            let stored = inner.append(&subject, expected, payload.clone()).await?;
+            if fault == Fault::Overtaken {
+                let message = Message::decode(&payload).unwrap();
+                let other = Message { prev: stored, nonce: "other".to_owned(), ..message };
+                inner.append(&subject, stored, other.encode()).await?;
+            }
+            Ok(stored)
         });
         let outcome = sent.await.unwrap();
         match fault {
             Fault::LostAcknowledgement => Err(lost()),
-            Fault::InProcessAndStored => Err(AppendError::InProcess),
+            Fault::InProcessAndStored | Fault::Overtaken => Err(AppendError::InProcess),
             _ => outcome,
         }
     }
@@ -145,6 +157,7 @@ impl EventLog for FaultyLog {
         after: u64,
         budget: Budget,
     ) -> Result<Vec<Stored>, LogUnavailable> {
+        self.reads.pass().await;
         self.reachable("read")?;
         let mut read = self.inner.read(subject, after, budget).await?;
         let hidden = self.hidden_after.load(Ordering::SeqCst);

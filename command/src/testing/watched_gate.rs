@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use firstcome_shared::domain::{Ask, CampaignId, Command, Refused, Verdict};
@@ -26,6 +27,7 @@ pub(crate) struct WatchedGate {
     incarnation_reads: AtomicU64,
     away: AtomicBool,
     glances_away: AtomicBool,
+    load_time: Mutex<Duration>,
     /// Decide calls wait here before they are carried out.
     pub(crate) decides: Door,
     /// Operators' commands wait here before they are carried out.
@@ -54,6 +56,7 @@ impl WatchedGate {
             incarnation_reads: AtomicU64::new(0),
             away: AtomicBool::new(false),
             glances_away: AtomicBool::new(false),
+            load_time: Mutex::default(),
             decides: Door::default(),
             commands: Door::default(),
             outboxes: Door::default(),
@@ -71,6 +74,11 @@ impl WatchedGate {
     /// Does not confirm sold-out caches any more, or again.
     pub(crate) fn set_glances_away(&self, away: bool) {
         self.glances_away.store(away, Ordering::SeqCst);
+    }
+
+    /// A load takes so long.
+    pub(crate) fn set_load_time(&self, load_time: Duration) {
+        *self.load_time.lock().unwrap() = load_time;
     }
 
     /// Decide calls so far.
@@ -202,6 +210,8 @@ impl Gate for WatchedGate {
 
     async fn load(&self, campaign: &CampaignId, load: Load) -> Result<(), GateError> {
         self.loads.pass().await;
+        let load_time = *self.load_time.lock().unwrap();
+        tokio::time::sleep(load_time).await;
         self.reachable("load")?;
         self.inner.load(campaign, load).await
     }

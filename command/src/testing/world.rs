@@ -87,6 +87,19 @@ impl World {
     }
 
     pub(crate) async fn instance_with_queue(&self, queue: usize) -> Instance {
+        self.instance_of(queue, self.clock.clone(), SECRET).await
+    }
+
+    /// An instance whose own clock is so much ahead, and stands still.
+    pub(crate) async fn instance_ahead(&self, milliseconds: i64) -> Instance {
+        self.instance_of(QUEUE, ManualClock::at(self.clock.now().plus(milliseconds)), SECRET).await
+    }
+
+    pub(crate) async fn instance_with_secret(&self, secret: &str) -> Instance {
+        self.instance_of(QUEUE, self.clock.clone(), secret).await
+    }
+
+    async fn instance_of(&self, queue: usize, clock: ManualClock, secret: &str) -> Instance {
         let number = self.instances.fetch_add(1, Ordering::SeqCst);
         let ledger = self.folder.path().join(format!("ledger-{number}.db"));
         let ledger = SqliteLedger::open_writer(&ledger).await.unwrap().with_readers(1).await.unwrap();
@@ -97,8 +110,8 @@ impl World {
             gate: Arc::<WatchedGate>::clone(&gate),
             log: Arc::<FaultyLog>::clone(&log),
             ledger: Arc::new(ledger),
-            clock: Arc::new(self.clock.clone()),
-            secret: CodeSecret::new(SECRET).unwrap(),
+            clock: Arc::new(clock),
+            secret: CodeSecret::new(secret).unwrap(),
         };
         Instance { service: Service::new(adapters, lifecycle.clone(), queue), log, gate, lifecycle }
     }

@@ -34,7 +34,7 @@ impl State {
             Recovery::Refused | Recovery::Forgot => {
                 waits && instance.sent.is_none() && !self.own_head(rules, id).is_empty()
             }
-            Recovery::Fencing { .. } | Recovery::Loading { .. } => false,
+            Recovery::Certain | Recovery::Fencing { .. } | Recovery::Loading { .. } => false,
         }
     }
 

@@ -67,7 +67,13 @@ fn an_instance_dies_and_its_appends_and_fences_come_late() {
 #[test]
 fn two_rebuild_out_of_impatience_and_by_order() {
     let faults = Faults { hasty: 1, rebuilds: 1, ..GATE_LOSS };
-    let reached = &[w::TWO_REBUILDERS, w::SWAP_REFUSED, w::OLD_EPOCH, w::ISSUED_AFTER_REBUILD];
+    let reached = &[
+        w::TWO_REBUILDERS,
+        w::SWAP_REFUSED,
+        w::OLD_EPOCH,
+        w::ISSUED_AFTER_REBUILD,
+        w::LOADED_AFTER_THE_QUESTION,
+    ];
     scenario(1, &[1, 1], faults).keeps_every_promise(600_000, reached);
 }
 

@@ -34,6 +34,7 @@ pub enum Action {
     LookInDoubt(Id),
     ReadEnd(Id),
     Rebuild(Id),
+    Fence(Id),
     Stage(Id),
     Swap(Id),
     // From here on the environment's: faults, and what was under way when they struck.
@@ -65,6 +66,7 @@ impl Protocol {
             Recovery::Forgot if instance.sent.is_none() && !state.fence_is_young(self.rules, id) => {
                 actions.push(Action::Rebuild(id));
             }
+            Recovery::Certain => actions.push(Action::Fence(id)),
             Recovery::Loading { staged: false, .. } => actions.push(Action::Stage(id)),
             Recovery::Loading { staged: true, .. } => actions.push(Action::Swap(id)),
             Recovery::Ready | Recovery::Forgot | Recovery::Fencing { .. } => {}
@@ -88,6 +90,7 @@ impl Protocol {
             Action::LookInDoubt(id) => state.settle(rules, id),
             Action::ReadEnd(id) => state.read_end(rules, id),
             Action::Rebuild(id) => state.rebuild(rules, id),
+            Action::Fence(id) => state.begin_fence(id),
             Action::Stage(id) => state.stage(id),
             Action::Swap(id) => state.swap(rules, id),
             Action::StoredLate(index) => {

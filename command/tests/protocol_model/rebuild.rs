@@ -32,17 +32,15 @@ impl State {
             && matches!(loader.recovery, Recovery::Fencing { .. } | Recovery::Loading { .. })
     }
 
-    /// The patience is over. Ask the gate once more (it may have been loaded meanwhile), else read its incarnation and
-    /// send the fence (G4: before any fold).
+    /// The patience is over. Ask the gate once more: it may have been loaded meanwhile. The fence is a step of its own, so
+    /// it may be loaded between the two as well.
     pub fn rebuild(&mut self, rules: Rules, id: Id) {
         let instance = &mut self.instances[id];
-        if rules.keep(Rule::G3) && self.gate.accepts(instance.end.epoch) {
-            instance.recovery = Recovery::Ready;
-        } else {
-            self.begin_fence(id);
-        }
+        let healthy = rules.keep(Rule::G3) && self.gate.accepts(instance.end.epoch);
+        instance.recovery = if healthy { Recovery::Ready } else { Recovery::Certain };
     }
 
+    /// Read the gate's incarnation and send the fence (G4: before any fold).
     pub fn begin_fence(&mut self, id: Id) {
         self.send_fence(id, self.gate.incarnation, position(self.log.len()));
     }

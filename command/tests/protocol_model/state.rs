@@ -94,6 +94,8 @@ pub enum Recovery {
     Refused,
     /// Refused with the epoch of the log's end: the gate forgot (G3).
     Forgot,
+    /// Asked once more when the patience was over, and refused: the fence is next, whatever happens before it is sent.
+    Certain,
     /// The incarnation is read, the fence is under way (G4). `seen`: the end at that moment.
     Fencing {
         seen: Position,

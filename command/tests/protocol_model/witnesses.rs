@@ -18,6 +18,7 @@ pub const ISSUED_AFTER_REBUILD: &str = "a coupon of a rebuilt gate is told issue
 pub const FORGOTTEN: &str = "a decision is forgotten, told to nobody";
 pub const OLD_EPOCH: &str = "an append of an older epoch is under way";
 pub const TWO_REBUILDERS: &str = "two rebuild at once";
+pub const LOADED_AFTER_THE_QUESTION: &str = "a gate is loaded between the last question and the fence";
 pub const SWAP_REFUSED: &str = "a swap is under way that will be refused";
 pub const FENCE_UPON_FENCE: &str = "two instances fence each other again and again";
 pub const LATE_FENCE: &str = "a dead instance's fence is stored";
@@ -48,6 +49,10 @@ pub fn named(names: &[&str]) -> Vec<Property<Protocol>> {
             appends(state).any(|m| m.epoch < state.end().epoch)
         }),
         Property::sometimes(TWO_REBUILDERS, |_, state: &State| state.instances.iter().all(rebuilds)),
+        Property::sometimes(LOADED_AFTER_THE_QUESTION, |_, state: &State| {
+            let fences = |i: &Instance| i.recovery == Recovery::Certain && state.gate.accepts(i.end.epoch);
+            state.instances.iter().any(fences)
+        }),
         Property::sometimes(SWAP_REFUSED, swap_refused),
         Property::sometimes(FENCE_UPON_FENCE, |_, state: &State| state.fences() > 3),
         Property::sometimes(LATE_FENCE, |_, state: &State| {

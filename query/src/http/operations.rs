@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use firstcome_shared::auth::{Acting, Reader};
 use firstcome_shared::dead_letters::{self, NotRemedied};
 use firstcome_shared::http::{self, Json, Path, Query as Parameters};
+use firstcome_shared::lifecycle::finished;
 use firstcome_shared::position::Position;
 use firstcome_shared::projection::Remedy;
 use firstcome_shared::wire::{Code, DeadLetter, Page, Problem, ProjectionView};
@@ -71,10 +72,15 @@ pub(super) async fn discard(
 async fn remedy(query: &Query, id: &str, remedy: Remedy, acting: &Acting) -> http::Result<StatusCode> {
     let unknown = || Problem::new(Code::DeadLetterNotFound, format!("No campaign is parked at {id:?}."));
     let position: Position = id.parse().map_err(|_| unknown())?;
-    let (log, model, clock) = (&*query.log, &*query.model, &*query.clock);
-    match dead_letters::remedy(log, model, clock, position, remedy, acting.actor()).await {
+    let (log, model, clock) = (Arc::clone(&query.log), Arc::clone(&query.model), Arc::clone(&query.clock));
+    let actor = acting.clone();
+    // A task of its own: whoever hangs up does not part what is logged from what is done (P10).
+    let act = tokio::spawn(async move {
+        dead_letters::remedy(&*log, &*model, &*clock, position, remedy, actor.actor()).await
+    });
+    match finished(act).await {
         Ok(()) => {
-            acting.did(remedy.as_str(), &format!("{} {position}", model.name()));
+            acting.did(remedy.as_str(), &format!("{} {position}", query.model.name()));
             Ok(StatusCode::ACCEPTED)
         }
         Err(NotRemedied::NotFound) => Err(unknown().into()),

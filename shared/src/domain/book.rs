@@ -73,13 +73,13 @@ pub struct Book {
     pub decision: u64,
     /// Rises with stock and flags: what a sold-out cache is confirmed by (ARCHITECTURE A3).
     pub version: u64,
-    /// The last time used: gate time never goes back (ARCHITECTURE G8).
+    /// The time of the last decision: gate time never goes back (ARCHITECTURE G8).
     pub last_time: Millis,
 }
 
 impl Book {
     /// The book of a campaign that was just created.
-    pub fn new(definition: Definition, created_at: Millis) -> Self {
+    pub fn new(definition: Definition) -> Self {
         let windows = definition.windows.len();
         Self {
             definition,
@@ -89,7 +89,7 @@ impl Book {
             holders: HashMap::default(),
             decision: 0,
             version: 1,
-            last_time: created_at,
+            last_time: Millis::default(),
         }
     }
 
@@ -108,11 +108,9 @@ impl Book {
     pub fn apply(&mut self, entry: &Entry) -> Result<(), Corrupt> {
         let corrupt = |problem: &str| Corrupt { decision: entry.decision, problem: problem.to_owned() };
         match &entry.event {
-            // The first message makes the book; a fence changes nothing but the epoch, which the chain follows.
-            Event::CampaignCreated { .. } | Event::GateFenced { .. } => {
-                self.last_time = self.last_time.max(entry.at);
-                return Ok(());
-            }
+            // The first message makes the book; a fence changes nothing but the epoch, which the chain follows. Their
+            // times are an instance's, not the gate's.
+            Event::CampaignCreated { .. } | Event::GateFenced { .. } => return Ok(()),
             _ if entry.decision != self.decision + 1 => return Err(corrupt("not the next decision")),
             Event::CouponsIssued { window, coupons, .. } => {
                 for coupon in coupons {

@@ -31,7 +31,7 @@ fn definition(windows: &[(i64, i64, u64)]) -> Definition {
 }
 
 fn book(definition: Definition) -> Book {
-    Book::new(definition, Millis(0))
+    Book::new(definition)
 }
 
 fn ask(user: &str, key: Option<&str>) -> Ask {

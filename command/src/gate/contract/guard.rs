@@ -112,6 +112,20 @@ pub(in crate::gate) async fn what_it_forgot_is_refused_until_it_is_loaded_anew(r
     assert_eq!((seq(&reply.body[0]), reply.decision), (1, 1), "its numbers are given again");
 }
 
+pub(in crate::gate) async fn what_another_memory_left_gives_way_to_a_later_epoch_only(rig: &dyn Rig) {
+    let gate = rig.gate();
+    load(gate, 3, book(definition(5))).await.unwrap();
+    decide(gate, call(3), &[ask("ann")]).await;
+    rig.become_another().await;
+    assert_eq!(gate.glance(&id()).await.unwrap().unwrap().epoch, 3, "it is still there");
+    for epoch in [1, 2, 3] {
+        assert_eq!(load(gate, epoch, book(definition(5))).await, Err(GateError::Forgot), "epoch {epoch}");
+        refuses(gate, call(epoch), &GateError::Forgot).await;
+    }
+    load(gate, 4, book(definition(5))).await.unwrap();
+    assert_eq!(seq(&decide(gate, call(4), &[ask("bob")]).await.body[0]), 1);
+}
+
 pub(in crate::gate) async fn clocks_apart_are_refused_and_nothing_is_decided(rig: &dyn Rig) {
     let gate = loaded(rig, definition(5)).await;
     let at = |offset: i64| Call { now: NOON.plus(offset), ..call(1) };

@@ -124,7 +124,7 @@ impl Core {
 
 impl Own {
     fn refuses(&self, load: &Load) -> bool {
-        let newer = |there: &There| there.incarnation == self.incarnation && there.epoch >= load.epoch;
+        let newer = |there: &There| there.epoch >= load.epoch;
         self.incarnation != load.incarnation || self.there.as_ref().is_some_and(newer)
     }
 

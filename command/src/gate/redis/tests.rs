@@ -44,8 +44,12 @@ impl Rig for Server {
 
     async fn forget(&self) {
         self.redis.restart_empty().await;
-        // The first call finds that its connection is gone.
-        until("the gate is back", || async { self.gate.incarnation(&id()).await.is_ok() }).await;
+        self.back().await;
+    }
+
+    async fn become_another(&self) {
+        self.redis.restart().await;
+        self.back().await;
     }
 }
 
@@ -67,6 +71,11 @@ impl Server {
         let server = open().await;
         load(&server.gate, 1, book(definition(stock))).await.unwrap();
         server
+    }
+
+    /// The first call finds that its connection is gone.
+    async fn back(&self) {
+        until("the gate is back", || async { self.gate.incarnation(&id()).await.is_ok() }).await;
     }
 
     /// Does something to the server that the gate knows nothing of.
@@ -100,7 +109,7 @@ fn definition(stock: u64) -> Definition {
 }
 
 fn book(definition: Definition) -> Book {
-    Book::new(definition, NOON.plus(-1_000))
+    Book::new(definition)
 }
 
 fn call(epoch: u64) -> Call {

@@ -2,8 +2,9 @@
 //! (P4, P5, ARCHITECTURE G3-G5).
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use firstcome_shared::domain::Verdict;
+use firstcome_shared::domain::{Command, Verdict};
 
 use super::{again, newly, unavailable};
 use crate::lane::NoAnswer;
@@ -14,7 +15,7 @@ async fn a_gate_that_forgot_is_loaded_from_the_log_and_goes_on() {
     let (world, instance) = World::with_summer(5).await;
     let ann = newly(&instance.insist("summer", person("ann")).await);
     let lane = instance.lane("summer").await;
-    lane.command(firstcome_shared::domain::Command::Pause, "olga").await.unwrap().body.unwrap();
+    lane.command(Command::Pause, "olga").await.unwrap().body.unwrap();
     world.gate.forget();
     assert_eq!(again(&instance.insist("summer", person("ann")).await), ann);
     assert_eq!(
@@ -22,7 +23,7 @@ async fn a_gate_that_forgot_is_loaded_from_the_log_and_goes_on() {
         Verdict::Paused,
         "switches are remembered too"
     );
-    lane.command(firstcome_shared::domain::Command::Resume, "olga").await.unwrap().body.unwrap();
+    lane.command(Command::Resume, "olga").await.unwrap().body.unwrap();
     assert_eq!(newly(&instance.insist("summer", person("bob")).await).seq, 2);
     assert_eq!((world.epoch("summer").await, lane.status().rebuilds()), (2, 1));
     world.audit("summer", 2, 1).await;
@@ -83,6 +84,26 @@ async fn a_young_fence_is_given_time_to_be_loaded() {
     assert_eq!(numbers, [1, 2]);
     assert_eq!(world.epoch("summer").await, 2);
     world.audit("summer", 2, 1).await;
+}
+
+/// G3: loads that take longer than the first grace come to an end. Nobody fences a gate that is healthy by now, and a
+/// fence that follows another one is given longer than that one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_loads_do_not_make_instances_fence_each_other_for_ever() {
+    let (world, one, two) = World::with_two(3).await;
+    let instances = [one, two, world.instance().await];
+    for instance in &instances {
+        instance.gate.set_load_time(Duration::from_secs(4));
+    }
+    world.gate.forget();
+    let asking = instances.iter().enumerate().map(|(name, instance)| instance.insist("summer", person(name)));
+    let told = futures::future::join_all(asking).await;
+    let mut numbers: Vec<u64> = told.iter().map(|verdict| newly(verdict).seq).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2, 3]);
+    let epoch = world.epoch("summer").await;
+    assert!(epoch <= 4, "one loss, {epoch} epochs");
+    world.audit("summer", 3, 1).await;
 }
 
 /// The fence of a rebuilder that died is superseded, and what it loads after all is refused.
@@ -188,6 +209,51 @@ async fn an_operator_may_rebuild_a_healthy_gate() {
     assert_eq!(newly(&two.insist("summer", person("bob")).await).seq, 2);
     assert_eq!(world.epoch("summer").await, 2);
     world.audit("summer", 2, 1).await;
+}
+
+/// G4: the fold for trial ends where the log ended when it began, though another instance appends as fast as it reads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ordered_rebuild_does_not_chase_a_log_that_grows() {
+    let (world, one, two) = World::with_two(100).await;
+    let reads = || world.steps.names().iter().filter(|name| **name == "read").count();
+    let lane = one.lane("summer").await;
+    one.log.reads.shut();
+    let mut rebuild = tokio::spawn(async move { lane.rebuild().await });
+    let mut sold = 0;
+    loop {
+        tokio::select! {
+            outcome = &mut rebuild => break outcome.unwrap().unwrap(),
+            () = one.log.reads.somebody_waits() => {}
+        }
+        // Before each read of the fold, one message more.
+        if world.epoch("summer").await == 1 {
+            sold += 1;
+            assert!(sold < 20, "it reads on and on");
+            newly(&two.insist("summer", person(sold)).await);
+        }
+        let before = reads();
+        one.log.reads.let_through();
+        until("it has read", || async { reads() > before }).await;
+    }
+    assert_eq!(world.epoch("summer").await, 2);
+    world.audit("summer", sold, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_waits_for_any_more_is_not_rebuilt() {
+    let (world, instance) = World::with_summer(5).await;
+    let lane = instance.lane("summer").await;
+    instance.gate.commands.shut();
+    let busy = Arc::clone(&lane);
+    let busy = tokio::spawn(async move { busy.command(Command::Resume, "olga").await });
+    instance.gate.commands.somebody_waits().await;
+    // Ordered, and given up.
+    assert!(tokio::time::timeout(Duration::ZERO, lane.rebuild()).await.is_err());
+    instance.gate.commands.open();
+    within("the command is decided", busy).await.unwrap().unwrap().body.unwrap();
+    // Orders are carried out one after the other.
+    lane.command(Command::Resume, "olga").await.unwrap().body.unwrap();
+    assert_eq!(world.epoch("summer").await, 1);
 }
 
 /// The gate forgets once more, just before call number n of any port, for every n that a recovery takes: reading the

@@ -104,6 +104,21 @@ async fn without_a_look_at_the_gate_nobody_is_refused() {
     world.audit("summer", 2, 1).await;
 }
 
+/// P5: who is away is away for everybody. The cache, though the gate confirms it, answers nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_refused_while_the_log_is_known_to_be_away() {
+    let (world, instance, lane) = sold_out(2).await;
+    instance.log.set_away(true);
+    // An operator is the first to notice.
+    assert!(lane.rebuild().await.is_err());
+    let glances = instance.gate.glance_calls();
+    unavailable(&instance.ask("summer", person("ann")).await);
+    assert_eq!(instance.gate.glance_calls(), glances);
+    instance.log.set_away(false);
+    assert_eq!(instance.insist("summer", person("ann")).await, Verdict::SoldOut { stock: 2 });
+    world.audit("summer", 2, 1).await;
+}
+
 /// It begins only when all that was sold is logged: here stock is added and sold again before the holders are read,
 /// and what was sold is not logged yet. If the gate were lost then, that coupon would be for sale again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -68,20 +68,6 @@ async fn a_restart_between_fence_and_load_makes_the_load_void() {
     assert_eq!(seqs(&decide(&server.gate, 3, &people([1])).await), [1]);
 }
 
-/// What a server still holds of a memory that is gone does not stand in the way, whatever epoch it was of: that was of
-/// another log, if it was higher.
-#[tokio::test]
-async fn an_old_memory_does_not_stand_in_the_way() {
-    let server = open().await;
-    load(&server.gate, 9, book(definition(10))).await.unwrap();
-    decide(&server.gate, 9, &people([1, 2])).await;
-    server.redis.restart().await;
-    until("the gate is back", || async { server.gate.incarnation(&id()).await.is_ok() }).await;
-    load(&server.gate, 2, book(definition(10))).await.unwrap();
-    assert_eq!(seqs(&decide(&server.gate, 2, &people([3])).await), [1]);
-    assert_eq!(rows(&server.gate, 2).await.len(), 1);
-}
-
 /// The script itself says no, also to what was right when it was sent off.
 #[tokio::test]
 async fn the_swap_refuses_what_is_incomplete_or_of_another_memory() {

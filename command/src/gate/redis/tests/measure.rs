@@ -25,7 +25,7 @@ async fn microseconds(server: &Server, command: &str) -> String {
 async fn decisions_a_second() {
     for batch in [1, 64, 512] {
         let server = Arc::new(open().await);
-        load(&server.gate, 1, Book::new(definition(PEOPLE), NOON)).await.unwrap();
+        load(&server.gate, 1, Book::new(definition(PEOPLE))).await.unwrap();
         let people_in_all = if batch == 1 { PEOPLE / 20 } else { PEOPLE };
         let batches: Vec<_> =
             (0..people_in_all / batch).map(|number| people(number * batch..(number + 1) * batch)).collect();
@@ -57,7 +57,7 @@ async fn decisions_a_second() {
 #[ignore = "measures; run it alone, with --release and --nocapture"]
 async fn a_million_loaded_and_read() {
     let server = open().await;
-    let mut book = Book::new(definition(PEOPLE), NOON);
+    let mut book = Book::new(definition(PEOPLE));
     for first in (0..PEOPLE).step_by(10_000) {
         book.decide(&people(first..first + 10_000), NOON);
     }

@@ -226,7 +226,7 @@ async fn gate_time_is_the_servers() {
     let before = now().await;
     definition.windows[0].opens_at = before.plus(-60_000);
     definition.windows[0].closes_at = before.plus(3_600_000);
-    load(&gate, 1, firstcome_shared::domain::Book::new(definition, before)).await.unwrap();
+    load(&gate, 1, firstcome_shared::domain::Book::new(definition)).await.unwrap();
     let called = crate::gate::Call { now: before, ..call(1) };
     let reply = gate.decide(&id(), called, &people([1])).await.unwrap();
     let at = reply.entries[0].at;
