@@ -155,6 +155,11 @@ pub trait Projection: Send + Sync {
         ttl_ms: i64,
     ) -> Result<Option<u64>, StoreUnavailable>;
 
+    /// Gives the lease up, if `holder` has it: whoever claims next has it at once. For stores that several may follow.
+    async fn release(&self, _partition: u32, _holder: &str) -> Result<(), StoreUnavailable> {
+        Ok(())
+    }
+
     /// What the next batch may be, out of `most`: less, or later, where somebody has set a rate. The reader asks
     /// before each batch and waits with nothing open, its lease renewed meanwhile.
     fn allowance(&self, most: Budget) -> Allowance {

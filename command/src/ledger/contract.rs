@@ -54,6 +54,7 @@ macro_rules! ledger_contract {
             applies_a_batch_with_its_checkpoint,
             applies_a_redelivered_batch_once,
             obeys_only_the_newest_claim,
+            gives_a_lease_up_at_once,
             starts_only_from_its_checkpoint,
             finds_every_break_of_a_chain,
             refuses_what_breaks_a_promise,
@@ -210,6 +211,22 @@ pub(super) async fn obeys_only_the_newest_claim(harness: Box<dyn Harness>) {
     let parked = ledger.parked(0).await.unwrap();
     assert_eq!(parked.iter().map(|letter| letter.reason.as_str()).collect::<Vec<_>>(), ["poison"]);
     ledger.apply(&new, 2, &third, 3).await.unwrap();
+}
+
+pub(super) async fn gives_a_lease_up_at_once(harness: Box<dyn Harness>) {
+    let ledger = harness.ledger();
+    let mut story = Story::default();
+    let old = claim(ledger, "a", Millis(0)).await;
+    apply(ledger, &old, &[story.tell("summer", created("summer", 10))]).await.unwrap();
+    ledger.release(0, "a").await.unwrap();
+    let new = claim(ledger, "b", Millis(1)).await;
+    assert!(new.token > old.token);
+    // Who had it before has nothing to give up.
+    ledger.release(0, "a").await.unwrap();
+    let next = [story.tell("summer", issued("summer", 1, &["ada"]))];
+    assert_stale(&apply(ledger, &old, &next).await);
+    apply(ledger, &new, &next).await.unwrap();
+    ledger.release(1, "nobody").await.expect("a partition that nobody ever claimed");
 }
 
 pub(super) async fn starts_only_from_its_checkpoint(harness: Box<dyn Harness>) {

@@ -224,6 +224,15 @@ impl Projection for PostgresLedger {
         within(work).await.map_err(unavailable)
     }
 
+    async fn release(&self, partition: u32, holder: &str) -> Result<(), StoreUnavailable> {
+        let work = async {
+            let mut lent = Lent::from(&self.writer).await?;
+            let outcome = write::release(&mut lent, partition, holder).await;
+            lent.back(outcome.map_err(failed))
+        };
+        within(work).await.map_err(unavailable)
+    }
+
     fn allowance(&self, most: Budget) -> Allowance {
         self.pace.allowance(most)
     }

@@ -35,6 +35,7 @@ macro_rules! read_model_contract {
             the_checkpoint_moves_with_the_data,
             a_batch_that_comes_again_changes_nothing,
             a_stale_claim_changes_nothing,
+            a_lease_that_is_given_up_is_free_at_once,
             a_stale_checkpoint_changes_nothing,
             another_log_changes_nothing,
             a_message_that_does_not_follow_breaks_and_changes_nothing,

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -21,6 +22,8 @@ use crate::position::Position;
 /// How often a message is tried before its campaign is parked.
 const ATTEMPTS: u32 = 5;
 const LEASE_MS: i64 = 10_000;
+/// How long giving it up may take.
+const RELEASE: Duration = Duration::from_secs(2);
 /// Renew the lease and look for replays at least this often.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
 const FIRST_BACK_OFF_MS: u64 = 20;
@@ -73,17 +76,27 @@ struct Round<'a> {
 }
 
 impl Reader {
-    /// Reads until `stop`. Failures are waited out, however long they take.
+    /// Reads until `stop`, and then gives the lease up: nobody waits until it has run out. Failures are waited out,
+    /// however long they take.
     pub async fn run(self, stop: CancellationToken) {
-        stop.run_until_cancelled(self.forever()).await;
+        let (holder, leads) = (random_hex::<8>(), AtomicBool::new(false));
+        stop.run_until_cancelled(self.forever(&holder, &leads)).await;
+        self.release(&holder, &leads).await;
     }
 
-    async fn forever(&self) {
-        let holder = random_hex::<8>();
+    /// If that fails, the lease runs out.
+    async fn release(&self, holder: &str, leads: &AtomicBool) {
+        if leads.swap(false, Ordering::Relaxed) {
+            let released = timeout(RELEASE, self.projection.release(self.partition, holder)).await;
+            tracing::debug!(projection = self.projection.name(), ?released, "gave the lease up");
+        }
+    }
+
+    async fn forever(&self, holder: &str, leads: &AtomicBool) {
         let mut back_off = FIRST_BACK_OFF_MS;
         loop {
             let before = self.progress.sequence(self.partition);
-            let stopped = self.round(&holder).await.err();
+            let stopped = self.round(holder, leads).await.err();
             let reason = stopped.as_ref().map(ToString::to_string);
             if reason.is_some() && reason != self.progress.stalled_at(self.partition) {
                 let (name, partition) = (self.projection.name(), self.partition);
@@ -112,11 +125,14 @@ impl Reader {
     }
 
     /// Reads until something stands in the way. `Ok`: somebody else has the lease.
-    async fn round(&self, holder: &str) -> Result<(), ReaderStopped> {
+    async fn round(&self, holder: &str, leads: &AtomicBool) -> Result<(), ReaderStopped> {
         let lease = |now| self.projection.claim(self.partition, holder, now, LEASE_MS);
         // Before the claim, too: a store that was read from another log is left untouched.
         self.check(self.projection.checkpoint(self.partition).await?).await?;
+        // Before it is asked for: it may be given though nobody waits for the answer any more.
+        leads.store(true, Ordering::Relaxed);
         let token = lease(self.clock.now()).await?;
+        leads.store(token.is_some(), Ordering::Relaxed);
         let log = self.log.identity().to_owned();
         let at = self.check(self.projection.checkpoint(self.partition).await?).await?;
         // Also how far the one who has the lease has come: who waits for a position here must not wait in vain.

@@ -35,6 +35,16 @@ pub(super) async fn claim(
     token.map(unsigned).transpose()
 }
 
+/// Ends the holder's lease.
+pub(super) async fn release(conn: &mut PgConnection, partition: u32, holder: &str) -> Result<()> {
+    sqlx::query("UPDATE checkpoint SET expires_at = 0 WHERE partition = $1 AND holder = $2")
+        .bind(i64::from(partition))
+        .bind(holder)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Moves the checkpoint, if claim and checkpoint are still the stored ones: then one row is changed, and nobody else
 /// can change it until the transaction ends.
 pub(super) async fn advance(conn: &mut PgConnection, claim: &Claim, from: u64, to: u64) -> Result<u64> {
