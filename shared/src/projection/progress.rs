@@ -52,10 +52,18 @@ impl fmt::Debug for Counted {
 #[derive(Debug, Default)]
 struct Notes {
     parked: u64,
-    stalled: Option<String>,
-    forgot: bool,
+    stalled: Option<Stall>,
     /// Messages behind, and the age of the first of them in seconds, when it was last known.
     lag: (u64, f64),
+}
+
+/// What a partition's reader met.
+#[derive(Debug)]
+struct Stall {
+    reason: String,
+    forgot: bool,
+    /// How far the partition was read then.
+    at: u64,
 }
 
 impl Progress {
@@ -95,12 +103,32 @@ impl Progress {
         }
     }
 
-    pub(super) fn note_stalled(&self, partition: u32, reason: Option<String>, forgot: bool) {
+    /// The partition cannot be read on from here.
+    pub(super) fn note_stalled(&self, partition: u32, reason: String, forgot: bool) {
+        let at = self.sequence(partition);
+        self.set_stalled(partition, |stalled| *stalled = Some(Stall { reason, forgot, at }));
+    }
+
+    /// The partition is read on, or there is nothing to read.
+    pub(super) fn note_advancing(&self, partition: u32) {
+        self.set_stalled(partition, |stalled| *stalled = None);
+    }
+
+    /// Somebody else reads the partition, and has come to `at`. Whether what stood in the way here is gone is known only
+    /// when the place has been passed, or nothing is left to read.
+    pub(super) fn note_followed(&self, partition: u32, at: u64, level: bool) {
+        self.set_stalled(partition, |stalled| {
+            stalled.take_if(|stall| level || stall.at != at);
+        });
+    }
+
+    fn set_stalled(&self, partition: u32, change: impl FnOnce(&mut Option<Stall>)) {
         let mut all = self.notes();
         if let Some(notes) = all.get_mut(index(partition)) {
-            (notes.stalled, notes.forgot) = (reason, forgot);
+            change(&mut notes.stalled);
         }
-        self.forgot.store(all.iter().any(|notes| notes.forgot), Ordering::Release);
+        let forgot = all.iter().any(|notes| notes.stalled.as_ref().is_some_and(|stall| stall.forgot));
+        self.forgot.store(forgot, Ordering::Release);
     }
 
     /// The log is not the one that was read before (ARCHITECTURE L7), and why that is known: nothing may be issued.
@@ -109,16 +137,23 @@ impl Progress {
         if !self.forgot.load(Ordering::Acquire) {
             return None;
         }
-        self.notes().iter().find(|notes| notes.forgot).and_then(|notes| notes.stalled.clone())
+        self.stall(|stall| stall.forgot)
     }
 
     /// Why it does not advance, when it does not.
     pub fn stalled(&self) -> Option<String> {
-        self.notes().iter().find_map(|notes| notes.stalled.clone())
+        self.stall(|_| true)
+    }
+
+    fn stall(&self, which: impl Fn(&Stall) -> bool) -> Option<String> {
+        let notes = self.notes();
+        let stall = notes.iter().filter_map(|notes| notes.stalled.as_ref()).find(|stall| which(stall));
+        stall.map(|stall| stall.reason.clone())
     }
 
     pub(super) fn stalled_at(&self, partition: u32) -> Option<String> {
-        self.notes().get(index(partition)).and_then(|notes| notes.stalled.clone())
+        let notes = self.notes();
+        notes.get(index(partition)).and_then(|notes| Some(notes.stalled.as_ref()?.reason.clone()))
     }
 
     /// How far a partition has been read.
@@ -156,6 +191,7 @@ impl Progress {
             }
         }
         let position = |partition| Position::new(partition, self.sequence(partition));
+        let stalled = self.stalled();
         let notes = self.notes();
         ProjectionView {
             name: self.name.to_owned(),
@@ -163,7 +199,7 @@ impl Progress {
             lag_events: notes.iter().map(|notes| notes.lag.0).sum(),
             lag_seconds: notes.iter().map(|notes| notes.lag.1).fold(0.0, f64::max),
             parked: notes.iter().map(|notes| notes.parked).sum(),
-            stalled: notes.iter().find_map(|notes| notes.stalled.clone()).or(away),
+            stalled: stalled.or(away),
         }
     }
 
@@ -189,11 +225,26 @@ mod tests {
     #[test]
     fn a_level_partition_does_not_hide_that_another_forgot() {
         let progress = Progress::new("ledger", 2);
-        progress.note_stalled(0, Some("the log forgot".to_owned()), true);
-        progress.note_stalled(1, None, false);
+        progress.note_stalled(0, "the log forgot".to_owned(), true);
+        progress.note_advancing(1);
         assert_eq!(progress.forgot().as_deref(), Some("the log forgot"));
         assert_eq!(progress.stalled().as_deref(), Some("the log forgot"));
-        progress.note_stalled(0, None, false);
+        progress.note_advancing(0);
+        assert_eq!((progress.forgot(), progress.stalled()), (None, None));
+    }
+
+    #[test]
+    fn who_follows_keeps_the_reason_until_the_place_is_passed_or_nothing_is_left() {
+        let progress = Progress::new("ledger", 1);
+        let forgot = || progress.note_stalled(0, "the log forgot".to_owned(), true);
+        progress.reached(0, 7);
+        forgot();
+        progress.note_followed(0, 7, false);
+        assert_eq!(progress.forgot().as_deref(), Some("the log forgot"));
+        progress.note_followed(0, 8, false);
+        assert_eq!((progress.forgot(), progress.stalled()), (None, None));
+        forgot();
+        progress.note_followed(0, 7, true);
         assert_eq!((progress.forgot(), progress.stalled()), (None, None));
     }
 }

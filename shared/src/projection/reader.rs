@@ -19,6 +19,9 @@ use crate::event::Message;
 use crate::event_log::{Budget, EventLog, LogUnavailable, Stored};
 use crate::position::Position;
 
+#[cfg(test)]
+mod tests;
+
 /// How often a message is tried before its campaign is parked.
 const ATTEMPTS: u32 = 5;
 const LEASE_MS: i64 = 10_000;
@@ -26,6 +29,8 @@ const LEASE_MS: i64 = 10_000;
 const RELEASE: Duration = Duration::from_secs(2);
 /// Renew the lease and look for replays at least this often.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
+/// How often one who has not the lease looks whether it is free.
+const FOLLOW_MS: u64 = 500;
 const FIRST_BACK_OFF_MS: u64 = 20;
 const LONGEST_BACK_OFF_MS: u64 = 5_000;
 const LONGEST_REST: Duration = Duration::from_secs(1);
@@ -67,6 +72,12 @@ impl From<super::StoreUnavailable> for ReaderStopped {
     }
 }
 
+/// How far a partition was read, and where the log ended after that.
+struct Place {
+    at: u64,
+    end: u64,
+}
+
 /// One stay at the head of a partition: the claim and what is remembered under it.
 struct Round<'a> {
     reader: &'a Reader,
@@ -96,26 +107,32 @@ impl Reader {
         let mut back_off = FIRST_BACK_OFF_MS;
         loop {
             let before = self.progress.sequence(self.partition);
-            let stopped = self.round(holder, leads).await.err();
-            let reason = stopped.as_ref().map(ToString::to_string);
-            if reason.is_some() && reason != self.progress.stalled_at(self.partition) {
+            let Err(stopped) = self.round(holder, leads).await else {
+                back_off = FIRST_BACK_OFF_MS;
+                sleep(jittered(FOLLOW_MS)).await;
+                continue;
+            };
+            let reason = stopped.to_string();
+            if self.progress.stalled_at(self.partition).as_ref() != Some(&reason) {
                 let (name, partition) = (self.projection.name(), self.partition);
                 match &stopped {
-                    Some(ReaderStopped::Forgot(why)) => tracing::error!(
+                    ReaderStopped::Forgot(why) => tracing::error!(
                         projection = name,
                         partition,
                         "{why}; nothing is applied. Restore the log this store was read from, or delete the store to \
                          read it anew"
                     ),
-                    Some(ReaderStopped::Retry(ApplyError::Stale)) => {
+                    ReaderStopped::Retry(ApplyError::Stale) => {
                         tracing::info!(projection = name, partition, "another reader has taken over");
                     }
-                    Some(why) => tracing::warn!(projection = name, partition, "{why}; trying again"),
-                    None => {}
+                    why => tracing::warn!(projection = name, partition, "{why}; trying again"),
                 }
             }
-            let forgot = matches!(stopped, Some(ReaderStopped::Forgot(_)));
+            let forgot = matches!(stopped, ReaderStopped::Forgot(_));
             self.progress.note_stalled(self.partition, reason, forgot);
+            // Another instance may fare better. If it does not, it knows now what stands in the way, and that nothing may
+            // be issued when that is the log.
+            self.release(holder, leads).await;
             if self.progress.sequence(self.partition) != before {
                 back_off = FIRST_BACK_OFF_MS;
             }
@@ -128,17 +145,22 @@ impl Reader {
     async fn round(&self, holder: &str, leads: &AtomicBool) -> Result<(), ReaderStopped> {
         let lease = |now| self.projection.claim(self.partition, holder, now, LEASE_MS);
         // Before the claim, too: a store that was read from another log is left untouched.
-        self.check(self.projection.checkpoint(self.partition).await?).await?;
+        let Place { at, end } = self.place().await?;
         // Before it is asked for: it may be given though nobody waits for the answer any more.
         leads.store(true, Ordering::Relaxed);
         let token = lease(self.clock.now()).await?;
         leads.store(token.is_some(), Ordering::Relaxed);
-        let log = self.log.identity().to_owned();
-        let at = self.check(self.projection.checkpoint(self.partition).await?).await?;
-        // Also how far the one who has the lease has come: who waits for a position here must not wait in vain.
+        let Some(token) = token else {
+            // How far the one who has the lease has come: who waits for a position here must not wait in vain.
+            self.progress.reached(self.partition, at);
+            self.progress.note_followed(self.partition, at, at == end);
+            let parked = self.projection.parked(self.partition).await?;
+            self.progress.note_parked(self.partition, parked.len());
+            return Ok(());
+        };
+        let at = self.place().await?.at;
         self.progress.reached(self.partition, at);
-        let Some(token) = token else { return Ok(()) };
-        let claim = Claim { partition: self.partition, token, log };
+        let claim = Claim { partition: self.partition, token, log: self.log.identity().to_owned() };
         let mut round = Round { reader: self, claim, at, parked: HashSet::new() };
         round.housekeeping().await?;
         let mut renewed = Instant::now();
@@ -157,7 +179,7 @@ impl Reader {
             }
             let batch = self.log.read_partition(self.partition, round.at, most).await?;
             if batch.is_empty() {
-                self.progress.note_stalled(self.partition, None, false);
+                self.progress.note_advancing(self.partition);
                 // The deadline is for the lease; new messages wake it at once.
                 let _ = timeout(HOUSEKEEPING, self.log.changed(self.partition, round.at)).await;
             } else {
@@ -169,28 +191,30 @@ impl Reader {
                     sleep((began.elapsed() * 2).min(LONGEST_REST)).await;
                 }
                 // Not before: a message that does not continue its campaign is met here, round after round.
-                self.progress.note_stalled(self.partition, None, false);
+                self.progress.note_advancing(self.partition);
             }
         }
     }
 
-    /// The sequence to read from, if the log is the one that was read before.
-    async fn check(&self, checkpoint: Option<Checkpoint>) -> Result<u64, ReaderStopped> {
-        let Some(Checkpoint { log, sequence }) = checkpoint else { return Ok(0) };
-        let name = self.projection.name();
-        if log != self.log.identity() {
-            let ours = self.log.identity();
+    /// Where the store has come to, if the log is the one that was read before.
+    async fn place(&self) -> Result<Place, ReaderStopped> {
+        let (name, ours) = (self.projection.name(), self.log.identity());
+        let checkpoint = self.projection.checkpoint(self.partition).await?;
+        if let Some(Checkpoint { log, .. }) = &checkpoint
+            && log != ours
+        {
             return Err(ReaderStopped::Forgot(format!(
                 "{name} was read from log {log}, but this is log {ours}"
             )));
         }
-        let end = self.log.backlog(self.partition, sequence).await?.end;
-        if sequence > end {
+        let at = checkpoint.map_or(0, |checkpoint| checkpoint.sequence);
+        let end = self.log.backlog(self.partition, u64::MAX).await?.end;
+        if at > end {
             return Err(ReaderStopped::Forgot(format!(
-                "the log forgot: {name} has read up to {sequence}, but the log ends at {end}"
+                "the log forgot: {name} has read up to {at}, but the log ends at {end}"
             )));
         }
-        Ok(sequence)
+        Ok(Place { at, end })
     }
 }
 
