@@ -223,15 +223,11 @@ impl Round<'_> {
     async fn take(&mut self, batch: &[Stored]) -> Result<(), ReaderStopped> {
         let Some(to) = batch.last().map(|stored| stored.position.sequence) else { return Ok(()) };
         let open = batch.iter().filter(|stored| !self.parked.contains(&stored.subject.campaign));
-        let Ok(deliveries) = open.map(decode).collect::<Result<Vec<_>, _>>() else {
-            return self.take_singly(batch).await;
+        let deliveries = match open.map(|stored| self.decode(stored)).collect::<Result<Vec<_>, _>>() {
+            Ok(deliveries) => deliveries,
+            Err(Undecoded::Poison(_)) => return self.take_singly(batch).await,
+            Err(foreign) => return Err(foreign.into()),
         };
-        if let Some(foreign) = deliveries.iter().find(|delivery| delivery.message.log != self.claim.log) {
-            let (position, log) = (foreign.position, &foreign.message.log);
-            return Err(ReaderStopped::Forgot(format!(
-                "message {position} was written for another log, {log}"
-            )));
-        }
         let began = Instant::now();
         match self.reader.projection.apply(&self.claim, self.at, &deliveries, to).await {
             Ok(()) => {
@@ -258,8 +254,8 @@ impl Round<'_> {
                             failed = None;
                             break;
                         }
-                        Err(ApplyError::Refused(reason)) => failed = Some(reason),
-                        Err(error) => return Err(stopped(error)),
+                        Err(ReaderStopped::Retry(ApplyError::Refused(reason))) => failed = Some(reason),
+                        Err(error) => return Err(error),
                     }
                     sleep(jittered(FIRST_BACK_OFF_MS * u64::from(attempt))).await;
                 }
@@ -275,10 +271,10 @@ impl Round<'_> {
         Ok(())
     }
 
-    async fn attempt(&self, stored: &Stored, to: u64) -> Result<(), ApplyError> {
-        let delivery = [decode(stored).map_err(ApplyError::Refused)?];
+    async fn attempt(&self, stored: &Stored, to: u64) -> Result<(), ReaderStopped> {
+        let delivery = [self.decode(stored)?];
         let began = Instant::now();
-        self.reader.projection.apply(&self.claim, self.at, &delivery, to).await?;
+        self.reader.projection.apply(&self.claim, self.at, &delivery, to).await.map_err(stopped)?;
         self.applied(&delivery, began.elapsed());
         Ok(())
     }
@@ -298,6 +294,20 @@ impl Round<'_> {
                 }
             }
         }
+    }
+
+    fn decode(&self, stored: &Stored) -> Result<Delivery, Undecoded> {
+        let message =
+            Message::decode(&stored.payload).map_err(|error| Undecoded::Poison(error.to_string()))?;
+        if message.log != self.claim.log {
+            let (position, log) = (stored.position, &message.log);
+            return Err(Undecoded::Foreign(format!("message {position} was written for another log, {log}")));
+        }
+        if message.campaign != stored.subject.campaign {
+            let (named, campaign) = (&message.campaign, &stored.subject.campaign);
+            return Err(Undecoded::Poison(format!("it names campaign {named} on the subject of {campaign}")));
+        }
+        Ok(Delivery { subject: stored.subject.clone(), position: stored.position, message })
     }
 
     fn dead_letter(&self, stored: &Stored, reason: String) -> Parked {
@@ -356,10 +366,13 @@ impl Round<'_> {
             let mut batch = log.read_campaign(campaign, after, most).await?;
             batch.retain(|stored| stored.position.sequence <= self.at);
             // As many as can be read; the first that cannot is reported by the next round through the loop.
-            let deliveries: Vec<Delivery> = batch.iter().map_while(|stored| decode(stored).ok()).collect();
+            let deliveries: Vec<Delivery> =
+                batch.iter().map_while(|stored| self.decode(stored).ok()).collect();
             if let (None, Some(stored)) = (deliveries.first(), batch.first()) {
-                let reason = decode(stored).err().unwrap_or_default();
-                return self.repark(letter, stored, reason).await;
+                return match self.decode(stored) {
+                    Err(Undecoded::Poison(reason)) => self.repark(letter, stored, reason).await,
+                    decoded => decoded.map(drop).map_err(Into::into),
+                };
             }
             let last = deliveries.last().map_or(after, |delivery| delivery.position.sequence);
             let level = batch.len() == deliveries.len()
@@ -434,15 +447,21 @@ impl Round<'_> {
     }
 }
 
-fn decode(stored: &Stored) -> Result<Delivery, String> {
-    let message = Message::decode(&stored.payload).map_err(|error| error.to_string())?;
-    if message.campaign != stored.subject.campaign {
-        return Err(format!(
-            "it names campaign {} on the subject of {}",
-            message.campaign, stored.subject.campaign
-        ));
+/// A message is not what it should be.
+enum Undecoded {
+    /// It cannot be applied; others can.
+    Poison(String),
+    /// It was written for another log (ARCHITECTURE L7).
+    Foreign(String),
+}
+
+impl From<Undecoded> for ReaderStopped {
+    fn from(undecoded: Undecoded) -> Self {
+        match undecoded {
+            Undecoded::Poison(reason) => Self::Retry(ApplyError::Refused(reason)),
+            Undecoded::Foreign(reason) => Self::Forgot(reason),
+        }
     }
-    Ok(Delivery { subject: stored.subject.clone(), position: stored.position, message })
 }
 
 /// Whether there is more where this batch came from.

@@ -398,3 +398,27 @@ async fn who_follows_looks_seldom_however_fast_the_other_reads() {
     let followed = store.state().followed.clone();
     assert!(followed[4] - followed[0] > Duration::from_millis(900), "{:?}", followed[4] - followed[0]);
 }
+
+#[tokio::test]
+async fn a_message_of_another_log_is_not_applied_whatever_else_is_in_its_batch() {
+    let (log, store) = (Log::open().await, Arc::new(Store::default()));
+    let unreadable = Subject::uses(&id("winter"));
+    log.inner.append(&unreadable, 0, Bytes::from_static(b"{")).await.unwrap();
+    log.tell_as("another", "summer").await;
+    let reader = Running::start(&log, &store);
+    until("it is noticed", async || reader.progress.forgot().is_some()).await;
+    assert_eq!(reader.progress.forgot().unwrap(), "message 0-2 was written for another log, another");
+    assert_eq!(store.state().applied, [0; 0]);
+    assert!(store.state().parked.keys().eq([&id("winter")]));
+}
+
+#[tokio::test]
+async fn a_message_of_another_log_ends_a_replay() {
+    let (log, store, reader) = parked(1).await;
+    let end = log.tell_as("another", "summer").await;
+    reader.reads_up_to(end).await;
+    assert_eq!(reader.progress.forgot(), None, "it waits in the log");
+    assert!(store.request(Position::new(0, 1), Remedy::Replay).await.unwrap());
+    until("it is noticed", async || reader.progress.forgot().is_some()).await;
+    assert_eq!(store.state().applied, [1]);
+}
