@@ -1,7 +1,7 @@
 //! The one loop that reads the log into a store: claim, read from the checkpoint, apply, advance; back off while
 //! something is away; park a campaign whose message cannot be applied; replay it when an operator asks.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -78,12 +78,18 @@ struct Place {
     end: u64,
 }
 
+/// The last message of each parked campaign that this reader passed over.
+type Passed = HashMap<CampaignId, u64>;
+
 /// One stay at the head of a partition: the claim and what is remembered under it.
 struct Round<'a> {
     reader: &'a Reader,
     claim: Claim,
     at: u64,
     parked: HashSet<CampaignId>,
+    passed: &'a mut Passed,
+    /// Some campaign is on its way back to level.
+    replaying: bool,
 }
 
 impl Reader {
@@ -104,10 +110,10 @@ impl Reader {
     }
 
     async fn forever(&self, holder: &str, leads: &AtomicBool) {
-        let mut back_off = FIRST_BACK_OFF_MS;
+        let (mut back_off, mut passed) = (FIRST_BACK_OFF_MS, Passed::new());
         loop {
             let before = self.progress.sequence(self.partition);
-            let Err(stopped) = self.round(holder, leads).await else {
+            let Err(stopped) = self.round(holder, leads, &mut passed).await else {
                 back_off = FIRST_BACK_OFF_MS;
                 sleep(jittered(FOLLOW_MS)).await;
                 continue;
@@ -142,7 +148,12 @@ impl Reader {
     }
 
     /// Reads until something stands in the way. `Ok`: somebody else has the lease.
-    async fn round(&self, holder: &str, leads: &AtomicBool) -> Result<(), ReaderStopped> {
+    async fn round(
+        &self,
+        holder: &str,
+        leads: &AtomicBool,
+        passed: &mut Passed,
+    ) -> Result<(), ReaderStopped> {
         let lease = |now| self.projection.claim(self.partition, holder, now, LEASE_MS);
         // Before the claim, too: a store that was read from another log is left untouched.
         let Place { at, end } = self.place().await?;
@@ -161,16 +172,17 @@ impl Reader {
         let at = self.place().await?.at;
         self.progress.reached(self.partition, at);
         let claim = Claim { partition: self.partition, token, log: self.log.identity().to_owned() };
-        let mut round = Round { reader: self, claim, at, parked: HashSet::new() };
-        round.housekeeping().await?;
-        let mut renewed = Instant::now();
+        let mut round = Round { reader: self, claim, at, parked: HashSet::new(), passed, replaying: false };
+        round.housekeeping(true).await?;
+        // Replays and what is new take turns.
+        let (mut renewed, mut read) = (Instant::now(), false);
         loop {
-            if renewed.elapsed() >= HOUSEKEEPING {
+            if renewed.elapsed() >= HOUSEKEEPING || (round.replaying && read) {
                 if lease(self.clock.now()).await? != Some(token) {
                     return Err(ApplyError::Stale.into());
                 }
                 renewed = Instant::now();
-                round.housekeeping().await?;
+                round.housekeeping(std::mem::take(&mut read)).await?;
             }
             let Allowance { wait, most } = self.projection.allowance(BATCH);
             if !wait.is_zero() {
@@ -178,10 +190,13 @@ impl Reader {
                 continue;
             }
             let batch = self.log.read_partition(self.partition, round.at, most).await?;
+            read = true;
             if batch.is_empty() {
                 self.progress.note_advancing(self.partition);
-                // The deadline is for the lease; new messages wake it at once.
-                let _ = timeout(HOUSEKEEPING, self.log.changed(self.partition, round.at)).await;
+                if !round.replaying {
+                    // The deadline is for the lease; new messages wake it at once.
+                    let _ = timeout(HOUSEKEEPING, self.log.changed(self.partition, round.at)).await;
+                }
             } else {
                 let began = Instant::now();
                 round.take(&batch).await?;
@@ -232,6 +247,9 @@ impl Round<'_> {
         match self.reader.projection.apply(&self.claim, self.at, &deliveries, to).await {
             Ok(()) => {
                 self.applied(&deliveries, began.elapsed());
+                for stored in batch {
+                    self.passed(stored);
+                }
                 self.reached(to);
             }
             Err(ApplyError::Refused(_)) => return self.take_singly(batch).await,
@@ -266,6 +284,7 @@ impl Round<'_> {
                     self.reader.progress.note_parked(self.claim.partition, self.parked.len());
                 }
             }
+            self.passed(stored);
             self.reached(to);
         }
         Ok(())
@@ -327,80 +346,96 @@ impl Round<'_> {
         }
     }
 
+    fn passed(&mut self, stored: &Stored) {
+        if self.parked.contains(&stored.subject.campaign) {
+            self.passed.insert(stored.subject.campaign.clone(), stored.position.sequence);
+        }
+    }
+
     fn reached(&mut self, sequence: u64) {
         self.at = sequence;
         self.reader.progress.reached(self.claim.partition, sequence);
     }
 
-    /// Learns which campaigns are parked and replays those that an operator asked for.
-    async fn housekeeping(&mut self) -> Result<(), ReaderStopped> {
-        let parked = self.reader.projection.parked(self.claim.partition).await?;
-        for letter in parked.iter().filter(|letter| letter.remedy.is_some()) {
-            self.replay(letter).await?;
+    /// Learns which campaigns are parked and, if it is their `turn`, takes those that an operator asked for one step on.
+    async fn housekeeping(&mut self, turn: bool) -> Result<(), ReaderStopped> {
+        let projection = &self.reader.projection;
+        let mut parked = projection.parked(self.claim.partition).await?;
+        self.replaying = parked.iter().any(|letter| letter.remedy.is_some());
+        if turn && self.replaying {
+            let began = Instant::now();
+            for letter in parked.iter().filter(|letter| letter.remedy.is_some()) {
+                self.replay(letter).await?;
+                if began.elapsed() >= HOUSEKEEPING {
+                    break;
+                }
+            }
+            parked = projection.parked(self.claim.partition).await?;
+            self.replaying = parked.iter().any(|letter| letter.remedy.is_some());
         }
-        let parked = if parked.is_empty() {
-            parked
-        } else {
-            self.reader.projection.parked(self.claim.partition).await?
-        };
+        self.reader.progress.note_parked(self.claim.partition, parked.len());
         self.parked = parked.into_iter().map(|letter| letter.campaign).collect();
-        self.reader.progress.note_parked(self.claim.partition, self.parked.len());
+        self.passed.retain(|campaign, _| self.parked.contains(campaign));
         Ok(())
     }
 
-    /// Brings a parked campaign level with the checkpoint, in order, from the log.
+    /// Takes a parked campaign one step on towards the checkpoint, in order, from the log. The rest is left to later
+    /// rounds: others must not wait for it, nor the lease run out.
     async fn replay(&self, letter: &Parked) -> Result<(), ReaderStopped> {
         let (log, projection) = (&self.reader.log, &self.reader.projection);
         let campaign = &letter.campaign;
-        let partition = letter.position.partition;
         let mut after = letter.position.sequence.saturating_sub(1);
         if letter.remedy == Some(Remedy::Discard) {
             after = self.skip(campaign, letter.position.sequence).await?;
         }
-        loop {
-            let Allowance { wait, most } = projection.allowance(BATCH);
-            if !wait.is_zero() {
-                // The wish and the place are kept: it goes on from there with a later housekeeping.
-                return Ok(());
+        let Allowance { wait, most } = projection.allowance(BATCH);
+        if !wait.is_zero() {
+            // The wish and the place are kept.
+            return Ok(());
+        }
+        let mut batch = log.read_campaign(campaign, after, most).await?;
+        batch.retain(|stored| stored.position.sequence <= self.at);
+        // As many as can be read; the first that cannot is reported by the next step.
+        let deliveries: Vec<Delivery> = batch.iter().map_while(|stored| self.decode(stored).ok()).collect();
+        if let (None, Some(stored)) = (deliveries.first(), batch.first()) {
+            return match self.decode(stored) {
+                Err(Undecoded::Poison(reason)) => self.repark(letter, stored, reason).await,
+                decoded => decoded.map(drop).map_err(Into::into),
+            };
+        }
+        let last = deliveries.last().map_or(after, |delivery| delivery.position.sequence);
+        let level = batch.len() == deliveries.len() && self.is_level(campaign, last).await?;
+        let rest = (!level).then(|| Position::new(letter.position.partition, last + 1));
+        let step = Replayed { campaign, skipped: None, deliveries: &deliveries, rest };
+        match projection.replayed(&self.claim, &step).await {
+            Ok(()) if level => {
+                let name = projection.name();
+                tracing::info!(projection = name, %campaign, "the parked campaign is level again");
+                Ok(())
             }
-            let mut batch = log.read_campaign(campaign, after, most).await?;
-            batch.retain(|stored| stored.position.sequence <= self.at);
-            // As many as can be read; the first that cannot is reported by the next round through the loop.
-            let deliveries: Vec<Delivery> =
-                batch.iter().map_while(|stored| self.decode(stored).ok()).collect();
-            if let (None, Some(stored)) = (deliveries.first(), batch.first()) {
-                return match self.decode(stored) {
-                    Err(Undecoded::Poison(reason)) => self.repark(letter, stored, reason).await,
-                    decoded => decoded.map(drop).map_err(Into::into),
-                };
-            }
-            let last = deliveries.last().map_or(after, |delivery| delivery.position.sequence);
-            let level = batch.len() == deliveries.len()
-                && log
-                    .read_campaign(campaign, last, Budget { messages: 1, bytes: 1 })
-                    .await?
-                    .first()
-                    .is_none_or(|stored| stored.position.sequence > self.at);
-            let rest = (!level).then(|| Position::new(partition, last + 1));
-            let step = Replayed { campaign, skipped: None, deliveries: &deliveries, rest };
-            match projection.replayed(&self.claim, &step).await {
-                Ok(()) if level => {
-                    let name = projection.name();
-                    tracing::info!(projection = name, %campaign, "the parked campaign is level again");
-                    return Ok(());
-                }
-                Ok(()) => after = last,
-                Err(ApplyError::Refused(reason)) => {
-                    let Some(stored) = batch.first() else {
-                        return Err(stopped(ApplyError::Refused(reason)));
-                    };
-                    if deliveries.len() == 1 {
-                        return self.repark(letter, stored, reason).await;
-                    }
-                    return self.replay_singly(letter, &step, &batch).await;
-                }
-                Err(error) => return Err(stopped(error)),
-            }
+            Ok(()) => Ok(()),
+            Err(ApplyError::Refused(reason)) => match batch.first() {
+                None => Err(stopped(ApplyError::Refused(reason))),
+                Some(stored) if deliveries.len() == 1 => self.repark(letter, stored, reason).await,
+                Some(_) => self.replay_singly(letter, &step, &batch).await,
+            },
+            Err(error) => Err(stopped(error)),
+        }
+    }
+
+    /// Whether nothing of the campaign stands between its message `last` and the checkpoint. What was passed over stands
+    /// there, whatever the log says now.
+    async fn is_level(&self, campaign: &CampaignId, last: u64) -> Result<bool, ReaderStopped> {
+        let only = Budget { messages: 1, bytes: 1 };
+        let next = self.reader.log.read_campaign(campaign, last, only).await?.into_iter().next();
+        if next.is_some_and(|stored| stored.position.sequence <= self.at) {
+            return Ok(false);
+        }
+        match self.passed.get(campaign) {
+            Some(passed) if *passed > last => Err(ReaderStopped::Log(LogUnavailable(format!(
+                "message {passed} of {campaign} was read, and is not shown any more"
+            )))),
+            _ => Ok(true),
         }
     }
 
@@ -408,9 +443,10 @@ impl Round<'_> {
     /// leaves the place where it went on, which need not be a message of this campaign.
     async fn skip(&self, campaign: &CampaignId, sequence: u64) -> Result<u64, ReaderStopped> {
         let only = Budget { messages: 1, bytes: 1 };
-        let next = self.reader.log.read_campaign(campaign, sequence - 1, only).await?.into_iter().next();
+        let before = sequence.saturating_sub(1);
+        let next = self.reader.log.read_campaign(campaign, before, only).await?.into_iter().next();
         let Some(stored) = next.filter(|stored| stored.position.sequence <= self.at) else {
-            return Ok(sequence);
+            return Ok(before);
         };
         let skipped = stored.position.sequence;
         let chain = Message::decode(&stored.payload)
@@ -428,7 +464,11 @@ impl Round<'_> {
         step: &Replayed<'_>,
         batch: &[Stored],
     ) -> Result<(), ReaderStopped> {
+        let began = Instant::now();
         for (delivery, stored) in step.deliveries.iter().zip(batch) {
+            if began.elapsed() >= HOUSEKEEPING {
+                break;
+            }
             let rest = Some(Position::new(stored.position.partition, stored.position.sequence + 1));
             let deliveries = std::slice::from_ref(delivery);
             let single = Replayed { campaign: step.campaign, skipped: None, deliveries, rest };

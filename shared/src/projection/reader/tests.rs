@@ -140,6 +140,8 @@ struct Store {
 struct State {
     lease: Option<(String, Millis)>,
     token: u64,
+    /// How often it was had.
+    claims: usize,
     checkpoint: Option<Checkpoint>,
     parked: BTreeMap<CampaignId, Parked>,
     /// Sequences in the order in which they were applied.
@@ -212,6 +214,7 @@ impl Projection for Store {
             return Ok(None);
         }
         state.token += u64::from(!ours);
+        state.claims += 1;
         state.lease = Some((holder.to_owned(), now.plus(ttl_ms)));
         Ok(Some(state.token))
     }
@@ -421,4 +424,45 @@ async fn a_message_of_another_log_ends_a_replay() {
     assert!(store.request(Position::new(0, 1), Remedy::Replay).await.unwrap());
     until("it is noticed", async || reader.progress.forgot().is_some()).await;
     assert_eq!(store.state().applied, [1]);
+}
+
+#[tokio::test]
+async fn a_log_that_does_not_show_what_waits_ends_no_replay() {
+    let (log, store, reader) = parked(3).await;
+    log.give_at_once(0);
+    assert!(store.request(Position::new(0, 1), Remedy::Replay).await.unwrap());
+    until("it is doubted", async || {
+        reader.progress.stalled().is_some() || store.state().parked.is_empty()
+    })
+    .await;
+    assert_eq!(
+        reader.progress.stalled().as_deref(),
+        Some("the event log is unavailable: message 3 of summer was read, and is not shown any more")
+    );
+    let claims = store.state().claims;
+    until("it is doubted round after round", async || {
+        store.state().claims > claims + 2 || store.state().parked.is_empty()
+    })
+    .await;
+    assert_eq!((store.state().parked.len(), store.state().applied.len()), (1, 0));
+    log.give_at_once(u32::MAX);
+    until("level", async || store.state().parked.is_empty()).await;
+    assert_eq!(store.state().applied, [1, 2, 3]);
+    until("well again", async || reader.progress.stalled().is_none()).await;
+}
+
+#[tokio::test]
+async fn a_replay_keeps_nobody_else_waiting() {
+    let (log, store, reader) = parked(9).await;
+    log.give_at_once(1);
+    *store.then_tell.lock().unwrap() = Some((Arc::clone(&log), "winter"));
+    assert!(store.request(Position::new(0, 1), Remedy::Replay).await.unwrap());
+    reader.reads_up_to(10).await;
+    until("level", async || store.state().parked.is_empty()).await;
+    let applied = store.state().applied.clone();
+    let summer: Vec<u64> = applied.iter().copied().filter(|sequence| *sequence != 10).collect();
+    assert_eq!(summer, (1..=9).collect::<Vec<_>>(), "in order");
+    // It was told with the first step, and read before the next one or the one after it.
+    let winter = applied.iter().position(|sequence| *sequence == 10).unwrap();
+    assert!(winter <= 2, "{applied:?}");
 }
