@@ -191,6 +191,7 @@ pub trait Projection: Send + Sync {
     /// Takes a parked campaign one step on.
     async fn replayed(&self, claim: &Claim, step: &Replayed<'_>) -> Result<(), ApplyError>;
 
-    /// A replay failed again: parks the campaign at that message, with the new reason.
+    /// A replay failed again: parks the campaign at that message, with the new reason. The wish to replay is done with;
+    /// one to discard that message, which came meanwhile, stands.
     async fn repark(&self, claim: &Claim, parked: &Parked) -> Result<(), ApplyError>;
 }

@@ -17,8 +17,8 @@ use firstcome_shared::projection::{ApplyError, Checkpoint, Claim, Delivery, Park
 use firstcome_shared::wire::{AuditEntry, CouponStatus, Fingerprint, Store};
 
 pub(super) use parking::{
-    discards_one_message, parks_a_failed_replay_further_on, parks_one_campaign_and_no_other,
-    replays_to_level_and_unparks_in_one_step,
+    discards_one_message, keeps_a_discard_that_comes_while_a_replay_fails, parks_a_failed_replay_further_on,
+    parks_one_campaign_and_no_other, replays_to_level_and_unparks_in_one_step,
 };
 pub(super) use reading::{
     audits_several_entries_of_one_message, lists_the_audit_newest_first, sees_what_was_changed_by_hand,
@@ -61,6 +61,7 @@ macro_rules! ledger_contract {
             parks_one_campaign_and_no_other,
             replays_to_level_and_unparks_in_one_step,
             parks_a_failed_replay_further_on,
+            keeps_a_discard_that_comes_while_a_replay_fails,
             discards_one_message,
             lists_the_audit_newest_first,
             audits_several_entries_of_one_message,

@@ -47,6 +47,7 @@ macro_rules! read_model_contract {
             a_discard_skips_one_message,
             a_first_message_that_nobody_could_read_can_be_skipped,
             a_replay_that_fails_again_is_parked_again,
+            a_discard_that_comes_while_a_replay_fails_stands,
             a_wish_for_another_message_is_forgotten,
             a_refused_step_of_a_replay_changes_nothing,
             lists_coupons_by_key_in_both_orders,
