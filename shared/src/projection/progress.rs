@@ -1,5 +1,6 @@
 //! How far a projection has come, for those who wait for it (`at_least`), watch it (lag) or show it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -8,8 +9,9 @@ use std::time::Duration;
 use metrics::{Counter, Histogram, counter, histogram};
 use tokio::sync::watch;
 
-use super::Delivery;
+use super::{Delivery, Parked};
 use crate::clock::{Clock, Millis};
+use crate::domain::CampaignId;
 use crate::event_log::EventLog;
 use crate::position::Position;
 use crate::telemetry::{APPLIED_MESSAGES_TOTAL, APPLY_SECONDS, VISIBLE_SECONDS};
@@ -51,7 +53,8 @@ impl fmt::Debug for Counted {
 
 #[derive(Debug, Default)]
 struct Notes {
-    parked: u64,
+    /// From which message on each parked campaign waits.
+    parked: BTreeMap<CampaignId, u64>,
     stalled: Option<Stall>,
     /// Messages behind, and the age of the first of them in seconds, when it was last known.
     lag: (u64, f64),
@@ -97,10 +100,24 @@ impl Progress {
         });
     }
 
-    pub(super) fn note_parked(&self, partition: u32, parked: usize) {
+    /// These campaigns of the partition are parked, and no others.
+    pub(super) fn note_parked(&self, partition: u32, parked: &[Parked]) {
         if let Some(notes) = self.notes().get_mut(index(partition)) {
-            notes.parked = u64::try_from(parked).unwrap_or(u64::MAX);
+            let each = parked.iter().map(|letter| (letter.campaign.clone(), letter.position.sequence));
+            notes.parked = each.collect();
         }
+    }
+
+    /// One more campaign is parked.
+    pub(super) fn add_parked(&self, letter: &Parked) {
+        if let Some(notes) = self.notes().get_mut(index(letter.position.partition)) {
+            notes.parked.insert(letter.campaign.clone(), letter.position.sequence);
+        }
+    }
+
+    /// The parked campaigns of a partition, as last known, and from which message on each waits.
+    pub fn parked(&self, partition: u32) -> BTreeMap<CampaignId, u64> {
+        self.notes().get(index(partition)).map(|notes| notes.parked.clone()).unwrap_or_default()
     }
 
     /// The partition cannot be read on from here.
@@ -198,7 +215,7 @@ impl Progress {
             positions: (0..log.partitions()).map(position).collect(),
             lag_events: notes.iter().map(|notes| notes.lag.0).sum(),
             lag_seconds: notes.iter().map(|notes| notes.lag.1).fold(0.0, f64::max),
-            parked: notes.iter().map(|notes| notes.parked).sum(),
+            parked: notes.iter().map(|notes| u64::try_from(notes.parked.len()).unwrap_or(u64::MAX)).sum(),
             stalled: stalled.or(away),
         }
     }

@@ -166,7 +166,7 @@ impl Reader {
             self.progress.reached(self.partition, at);
             self.progress.note_followed(self.partition, at, at == end);
             let parked = self.projection.parked(self.partition).await?;
-            self.progress.note_parked(self.partition, parked.len());
+            self.progress.note_parked(self.partition, &parked);
             return Ok(());
         };
         let at = self.place().await?.at;
@@ -280,8 +280,8 @@ impl Round<'_> {
                 if let Some(reason) = failed {
                     let parked = self.dead_letter(stored, reason);
                     projection.park(&self.claim, self.at, &parked, to).await.map_err(stopped)?;
+                    self.reader.progress.add_parked(&parked);
                     self.parked.insert(parked.campaign);
-                    self.reader.progress.note_parked(self.claim.partition, self.parked.len());
                 }
             }
             self.passed(stored);
@@ -373,7 +373,7 @@ impl Round<'_> {
             parked = projection.parked(self.claim.partition).await?;
             self.replaying = parked.iter().any(|letter| letter.remedy.is_some());
         }
-        self.reader.progress.note_parked(self.claim.partition, parked.len());
+        self.reader.progress.note_parked(self.claim.partition, &parked);
         self.parked = parked.into_iter().map(|letter| letter.campaign).collect();
         self.passed.retain(|campaign, _| self.parked.contains(campaign));
         Ok(())
