@@ -60,13 +60,30 @@ struct Notes {
     lag: (u64, f64),
 }
 
+/// What stands in a reader's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// The store is away, or does not take what it must.
+    Store,
+    /// The log is not the one that was read before (ARCHITECTURE L7).
+    Forgot,
+    /// The log is away, or another reader has taken over.
+    Other,
+}
+
 /// What a partition's reader met.
 #[derive(Debug)]
 struct Stall {
     reason: String,
-    forgot: bool,
+    obstacle: Obstacle,
     /// How far the partition was read then.
     at: u64,
+}
+
+impl Stall {
+    fn is_forgot(&self) -> bool {
+        self.obstacle == Obstacle::Forgot
+    }
 }
 
 impl Progress {
@@ -121,9 +138,9 @@ impl Progress {
     }
 
     /// The partition cannot be read on from here.
-    pub(super) fn note_stalled(&self, partition: u32, reason: String, forgot: bool) {
+    pub(super) fn note_stalled(&self, partition: u32, reason: String, obstacle: Obstacle) {
         let at = self.sequence(partition);
-        self.set_stalled(partition, |stalled| *stalled = Some(Stall { reason, forgot, at }));
+        self.set_stalled(partition, |stalled| *stalled = Some(Stall { reason, obstacle, at }));
     }
 
     /// The partition is read on, or there is nothing to read.
@@ -144,7 +161,7 @@ impl Progress {
         if let Some(notes) = all.get_mut(index(partition)) {
             change(&mut notes.stalled);
         }
-        let forgot = all.iter().any(|notes| notes.stalled.as_ref().is_some_and(|stall| stall.forgot));
+        let forgot = all.iter().filter_map(|notes| notes.stalled.as_ref()).any(Stall::is_forgot);
         self.forgot.store(forgot, Ordering::Release);
     }
 
@@ -154,7 +171,12 @@ impl Progress {
         if !self.forgot.load(Ordering::Acquire) {
             return None;
         }
-        self.stall(|stall| stall.forgot)
+        self.stall(Stall::is_forgot)
+    }
+
+    /// Why its store cannot be written, when that is what stands in the way.
+    pub fn store_away(&self) -> Option<String> {
+        self.stall(|stall| stall.obstacle == Obstacle::Store)
     }
 
     /// Why it does not advance, when it does not.
@@ -242,7 +264,7 @@ mod tests {
     #[test]
     fn a_level_partition_does_not_hide_that_another_forgot() {
         let progress = Progress::new("ledger", 2);
-        progress.note_stalled(0, "the log forgot".to_owned(), true);
+        progress.note_stalled(0, "the log forgot".to_owned(), Obstacle::Forgot);
         progress.note_advancing(1);
         assert_eq!(progress.forgot().as_deref(), Some("the log forgot"));
         assert_eq!(progress.stalled().as_deref(), Some("the log forgot"));
@@ -253,7 +275,7 @@ mod tests {
     #[test]
     fn who_follows_keeps_the_reason_until_the_place_is_passed_or_nothing_is_left() {
         let progress = Progress::new("ledger", 1);
-        let forgot = || progress.note_stalled(0, "the log forgot".to_owned(), true);
+        let forgot = || progress.note_stalled(0, "the log forgot".to_owned(), Obstacle::Forgot);
         progress.reached(0, 7);
         forgot();
         progress.note_followed(0, 7, false);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::progress::Obstacle;
 use super::{
     Allowance, ApplyError, Checkpoint, Claim, Delivery, Parked, Progress, Projection, Remedy, Replayed,
 };
@@ -64,6 +65,16 @@ pub enum ReaderStopped {
     /// The log is not the one that was read before (ARCHITECTURE L7): only an operator can help.
     #[error("{0}")]
     Forgot(String),
+}
+
+impl ReaderStopped {
+    fn obstacle(&self) -> Obstacle {
+        match self {
+            Self::Retry(ApplyError::Unavailable(_) | ApplyError::Refused(_)) => Obstacle::Store,
+            Self::Retry(ApplyError::Stale) | Self::Log(_) => Obstacle::Other,
+            Self::Retry(ApplyError::Broken(_)) | Self::Forgot(_) => Obstacle::Forgot,
+        }
+    }
 }
 
 impl From<super::StoreUnavailable> for ReaderStopped {
@@ -134,8 +145,7 @@ impl Reader {
                     why => tracing::warn!(projection = name, partition, "{why}; trying again"),
                 }
             }
-            let forgot = matches!(stopped, ReaderStopped::Forgot(_));
-            self.progress.note_stalled(self.partition, reason, forgot);
+            self.progress.note_stalled(self.partition, reason, stopped.obstacle());
             // Another instance may fare better. If it does not, it knows now what stands in the way, and that nothing may
             // be issued when that is the log.
             self.release(holder, leads).await;
