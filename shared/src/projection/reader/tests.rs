@@ -13,7 +13,8 @@ use crate::clock::{Millis, SystemClock};
 use crate::event::{Entry, Event, VERSION};
 use crate::event_log::sqlite::SqliteLog;
 use crate::event_log::{AppendError, Backlog, Subject};
-use crate::projection::StoreUnavailable;
+use crate::position::Position;
+use crate::projection::{Remedy, Replayed, StoreUnavailable};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
