@@ -15,8 +15,10 @@ use super::{DEADLINE, Rig};
 
 /// The next event, or `None` when the stream has ended.
 async fn next(stream: &mut Response<Body>) -> Option<Live> {
+    // All of it: what only keeps the stream alive comes for ever.
+    let until = tokio::time::Instant::now() + DEADLINE;
     loop {
-        let frame = tokio::time::timeout(DEADLINE, stream.body_mut().frame()).await.expect("in time")?;
+        let frame = tokio::time::timeout_at(until, stream.body_mut().frame()).await.expect("in time")?;
         let data = frame.unwrap().into_data().unwrap();
         let text = std::str::from_utf8(&data).unwrap();
         if let Some(json) = text.strip_prefix("data: ") {
