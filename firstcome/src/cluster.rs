@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firstcome_shared::clock::jittered;
-use firstcome_shared::event_log::EventLog;
 use firstcome_shared::event_log::jetstream::{JetStreamLog, OpenError, Settings};
+use firstcome_shared::event_log::{EventLog, LogUnavailable};
 use firstcome_shared::projection::{Projection, StoreUnavailable};
 use tokio::time::{sleep, timeout};
 
@@ -60,14 +60,15 @@ async fn waited_for<T, E: Error>(
     }
 }
 
-/// Refuses a store that was read from another log. One that is away is left to its reader, which looks again before
-/// it writes anything (ARCHITECTURE L7).
+/// Refuses a store that was read from another log. The log must have a quorum to say where it ends, so it is waited for.
+/// A store that is away is left to its reader, which looks again before it writes anything (ARCHITECTURE L7).
 async fn same_log(log: &dyn EventLog, store: &dyn Projection) -> anyhow::Result<()> {
-    let checked = match timeout(PROBE, process::same_log(log, store)).await {
-        Ok(checked) => checked,
-        Err(_) => Err(StoreUnavailable { store: store.name(), problem: "no answer".to_owned() }.into()),
+    let check = async || match timeout(PROBE, process::same_log(log, store)).await {
+        Ok(Err(error)) => error.downcast::<LogUnavailable>().map_or_else(|other| Ok(Err(other)), Err),
+        Ok(Ok(())) => Ok(Ok(())),
+        Err(_) => Ok(Err(StoreUnavailable { store: store.name(), problem: "no answer".to_owned() }.into())),
     };
-    match checked {
+    match waited_for("the log", |_: &LogUnavailable| true, check).await? {
         Err(error) if error.is::<StoreUnavailable>() => {
             tracing::warn!("{error}; starting without it");
             Ok(())

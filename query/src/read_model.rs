@@ -7,8 +7,9 @@
 //! * No transaction over several documents is promised. Each document that counts (a campaign, a second of its
 //!   timeline) counts one campaign, carries the position up to which it has counted, and is written only where it
 //!   still is at the position that was read; a coupon is written only over a lower version; the checkpoint comes
-//!   last. Any failed condition ends the batch as `Stale` (ARCHITECTURE J2). So a query may see a campaign's totals
-//!   ahead of its coupons or behind them, by one batch; it never sees either go back.
+//!   last. Any failed condition ends the batch as `Stale` (ARCHITECTURE J2). So a person's coupons, and one by its
+//!   code, may be seen one batch ahead of the campaign that counts them; its totals and its list never go back, and the
+//!   list has no gap (P3).
 //! * A query asked after [`Projection::checkpoint`] gave a sequence sees at least everything up to it.
 //! * Queries do not wait for the writer.
 
@@ -80,7 +81,8 @@ pub trait ReadModel: Projection + std::fmt::Debug {
         span: Span,
     ) -> Result<Vec<TimelineBucket>, StoreUnavailable>;
 
-    /// Coupons of a campaign in that order, after sequence number `after`.
+    /// Coupons of a campaign in that order, after sequence number `after`; only those that the campaign has counted, so
+    /// that whoever goes on behind the last one misses none.
     async fn coupons(
         &self,
         campaign: &CampaignId,

@@ -10,6 +10,8 @@
 //! * A dropped or timed-out append is in doubt: it may still be stored later, but only behind the very message that
 //!   it expected. So the same bytes may be sent again, and at most one copy is ever stored.
 //! * [`EventLog::end`] is linearizable: it sees every append that was acknowledged before it was called (ARCHITECTURE L6).
+//!   So is an empty answer of a read, and the end of a [`Backlog`] after which nothing stands: what is not there was not
+//!   there. Where that cannot be known, the log is unavailable.
 //! * The log has an [identity](EventLog::identity), random, for life. Another identity is another log (ARCHITECTURE L7).
 //! * Nothing expires; when the log is full, appends are refused as [`AppendError::Unavailable`].
 

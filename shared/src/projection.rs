@@ -155,6 +155,11 @@ pub trait Projection: Send + Sync {
         ttl_ms: i64,
     ) -> Result<Option<u64>, StoreUnavailable>;
 
+    /// Gives the lease up, if `holder` has it: whoever claims next has it at once. For stores that several may follow.
+    async fn release(&self, _partition: u32, _holder: &str) -> Result<(), StoreUnavailable> {
+        Ok(())
+    }
+
     /// What the next batch may be, out of `most`: less, or later, where somebody has set a rate. The reader asks
     /// before each batch and waits with nothing open, its lease renewed meanwhile.
     fn allowance(&self, most: Budget) -> Allowance {
@@ -186,6 +191,7 @@ pub trait Projection: Send + Sync {
     /// Takes a parked campaign one step on.
     async fn replayed(&self, claim: &Claim, step: &Replayed<'_>) -> Result<(), ApplyError>;
 
-    /// A replay failed again: parks the campaign at that message, with the new reason.
+    /// A replay failed again: parks the campaign at that message, with the new reason. The wish to replay is done with;
+    /// one to discard that message, which came meanwhile, stands.
     async fn repark(&self, claim: &Claim, parked: &Parked) -> Result<(), ApplyError>;
 }

@@ -17,8 +17,8 @@ use firstcome_shared::projection::{ApplyError, Checkpoint, Claim, Delivery, Park
 use firstcome_shared::wire::{AuditEntry, CouponStatus, Fingerprint, Store};
 
 pub(super) use parking::{
-    discards_one_message, parks_a_failed_replay_further_on, parks_one_campaign_and_no_other,
-    replays_to_level_and_unparks_in_one_step,
+    discards_one_message, keeps_a_discard_that_comes_while_a_replay_fails, parks_a_failed_replay_further_on,
+    parks_one_campaign_and_no_other, replays_to_level_and_unparks_in_one_step,
 };
 pub(super) use reading::{
     audits_several_entries_of_one_message, lists_the_audit_newest_first, sees_what_was_changed_by_hand,
@@ -54,12 +54,14 @@ macro_rules! ledger_contract {
             applies_a_batch_with_its_checkpoint,
             applies_a_redelivered_batch_once,
             obeys_only_the_newest_claim,
+            gives_a_lease_up_at_once,
             starts_only_from_its_checkpoint,
             finds_every_break_of_a_chain,
             refuses_what_breaks_a_promise,
             parks_one_campaign_and_no_other,
             replays_to_level_and_unparks_in_one_step,
             parks_a_failed_replay_further_on,
+            keeps_a_discard_that_comes_while_a_replay_fails,
             discards_one_message,
             lists_the_audit_newest_first,
             audits_several_entries_of_one_message,
@@ -210,6 +212,22 @@ pub(super) async fn obeys_only_the_newest_claim(harness: Box<dyn Harness>) {
     let parked = ledger.parked(0).await.unwrap();
     assert_eq!(parked.iter().map(|letter| letter.reason.as_str()).collect::<Vec<_>>(), ["poison"]);
     ledger.apply(&new, 2, &third, 3).await.unwrap();
+}
+
+pub(super) async fn gives_a_lease_up_at_once(harness: Box<dyn Harness>) {
+    let ledger = harness.ledger();
+    let mut story = Story::default();
+    let old = claim(ledger, "a", Millis(0)).await;
+    apply(ledger, &old, &[story.tell("summer", created("summer", 10))]).await.unwrap();
+    ledger.release(0, "a").await.unwrap();
+    let new = claim(ledger, "b", Millis(1)).await;
+    assert!(new.token > old.token);
+    // Who had it before has nothing to give up.
+    ledger.release(0, "a").await.unwrap();
+    let next = [story.tell("summer", issued("summer", 1, &["ada"]))];
+    assert_stale(&apply(ledger, &old, &next).await);
+    apply(ledger, &new, &next).await.unwrap();
+    ledger.release(1, "nobody").await.expect("a partition that nobody ever claimed");
 }
 
 pub(super) async fn starts_only_from_its_checkpoint(harness: Box<dyn Harness>) {

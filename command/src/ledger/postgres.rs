@@ -182,7 +182,8 @@ async fn repark(conn: &mut PgConnection, claim: &Claim, parked: &Parked) -> Resu
     tx.commit().await.map_err(failed)
 }
 
-/// A renewal writes nothing while more than half of the lease is left.
+/// A renewal writes nothing while more than half of the lease is left, and nor does who finds somebody else's: a write
+/// would wait for the batch that is on its way.
 async fn claim(
     conn: &mut PgConnection,
     partition: u32,
@@ -190,9 +191,14 @@ async fn claim(
     now: Millis,
     ttl_ms: i64,
 ) -> sql::Result<Option<u64>> {
-    let held = read::token(conn, partition, holder, now.plus(ttl_ms / 2)).await?;
-    if held.is_some() {
-        return Ok(held);
+    if let Some(lease) = read::lease(conn, partition).await? {
+        let ours = lease.holder == holder;
+        if ours && lease.expires_at > now.plus(ttl_ms / 2) {
+            return Ok(Some(lease.token));
+        }
+        if !ours && lease.expires_at > now {
+            return Ok(None);
+        }
     }
     write::claim(conn, partition, holder, now, now.plus(ttl_ms)).await
 }
@@ -219,6 +225,15 @@ impl Projection for PostgresLedger {
         let work = async {
             let mut lent = Lent::from(&self.writer).await?;
             let outcome = claim(&mut lent, partition, holder, now, ttl_ms).await;
+            lent.back(outcome.map_err(failed))
+        };
+        within(work).await.map_err(unavailable)
+    }
+
+    async fn release(&self, partition: u32, holder: &str) -> Result<(), StoreUnavailable> {
+        let work = async {
+            let mut lent = Lent::from(&self.writer).await?;
+            let outcome = write::release(&mut lent, partition, holder).await;
             lent.back(outcome.map_err(failed))
         };
         within(work).await.map_err(unavailable)

@@ -62,7 +62,6 @@ impl Service {
         let parts = self.lanes.parts();
         // It may be readable and refuse to be written.
         let log_away = log_away.or_else(|| lanes.iter().find_map(|(_, lane)| lane.status().away()));
-        let stalled = self.progress.stalled();
         let dependency = |name: &str, kind: &str, detail: Option<String>| Dependency {
             name: name.to_owned(),
             kind: kind.to_owned(),
@@ -72,7 +71,8 @@ impl Service {
         vec![
             dependency("gate", parts.gate.kind(), self.gate_away()),
             dependency("log", parts.log.kind(), log_away),
-            dependency("ledger", self.ledger.kind(), stalled),
+            // That it stands still because the log is away is said with the log.
+            dependency("ledger", self.ledger.kind(), self.progress.store_away()),
         ]
     }
 

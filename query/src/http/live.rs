@@ -1,7 +1,7 @@
 //! A stream of "this campaign has moved", so that a screen asks again only when there is something new. It tells how
 //! far, never what: whoever wants to know asks the query, with the position as `at_least`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,10 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::response::sse::Event;
 use firstcome_shared::auth::Reader;
+use firstcome_shared::domain::CampaignId;
 use firstcome_shared::http;
 use firstcome_shared::position::Position;
+use firstcome_shared::projection::StoreUnavailable;
 use firstcome_shared::wire::{Live, Problem};
 use futures::{Stream, stream};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -35,8 +37,11 @@ const MOST: u32 = 1_000;
 pub(super) async fn live(State(query): State<Arc<Query>>, Reader(_): Reader) -> http::Result<Response> {
     let mut told = Vec::new();
     for partition in 0..query.log.partitions() {
-        let checkpoint = query.model.checkpoint(partition).await.map_err(unavailable)?;
-        told.push(checkpoint.map_or(0, |checkpoint| checkpoint.sequence));
+        told.push(Told {
+            upto: reached(&query, partition).await.map_err(unavailable)?,
+            beyond: BTreeMap::new(),
+            parked: query.progress.parked(partition),
+        });
     }
     let shutdown = query.shutdown.clone();
     Ok(http::sse(&shutdown, Watch::new(query, told).events()))
@@ -44,14 +49,25 @@ pub(super) async fn live(State(query): State<Arc<Query>>, Reader(_): Reader) -> 
 
 struct Watch {
     query: Arc<Query>,
-    /// Up to which sequence campaigns were told of, by partition.
-    told: Vec<u64>,
+    /// By partition.
+    told: Vec<Told>,
     waiting: VecDeque<Live>,
     next_round: Instant,
 }
 
+/// What was told of a partition.
+struct Told {
+    /// Campaigns that have moved up to here were told of.
+    upto: u64,
+    /// Those that were told of beyond it. A store may hold the campaigns of a batch that is on its way, in any order: only
+    /// what the checkpoint has passed is complete.
+    beyond: BTreeMap<CampaignId, u64>,
+    /// Campaigns that wait at a message, and move behind the others when they are replayed.
+    parked: BTreeMap<CampaignId, u64>,
+}
+
 impl Watch {
-    fn new(query: Arc<Query>, told: Vec<u64>) -> Self {
+    fn new(query: Arc<Query>, told: Vec<Told>) -> Self {
         Self { query, told, waiting: VecDeque::new(), next_round: Instant::now() }
     }
 
@@ -79,12 +95,38 @@ impl Watch {
     async fn look(&mut self) {
         self.next_round = Instant::now() + COALESCE;
         for (partition, told) in (0..).zip(&mut self.told) {
-            let Ok(moved) = self.query.model.moved(partition, *told, MOST).await else { continue };
-            for (campaign, sequence) in moved {
-                *told = sequence.max(*told);
-                let position = Position::new(partition, sequence);
+            let mut tell = |campaign: &CampaignId, position| {
                 self.waiting.push_back(Live { campaign_id: campaign.to_string(), position });
+            };
+            // Read before what has moved, so that up to there nothing is left out.
+            let Ok(reached) = reached(&self.query, partition).await else { continue };
+            let Ok(moved) = self.query.model.moved(partition, told.upto, MOST).await else { continue };
+            let full = moved.len() >= usize::try_from(MOST).unwrap_or(usize::MAX);
+            let end = moved.last().filter(|_| full).map_or(u64::MAX, |(_, sequence)| *sequence);
+            for (campaign, sequence) in moved {
+                if told.beyond.get(&campaign) != Some(&sequence) {
+                    tell(&campaign, Position::new(partition, sequence));
+                    told.beyond.insert(campaign, sequence);
+                }
             }
+            told.upto = told.upto.max(reached.min(end));
+            told.beyond.retain(|_, sequence| *sequence > told.upto);
+
+            let parked = self.query.progress.parked(partition);
+            let replayed = told.parked.iter().filter(|(campaign, at)| parked.get(*campaign) != Some(at));
+            for (campaign, _) in replayed {
+                let Ok(view) = self.query.model.campaign(campaign).await else { return };
+                if let Some(view) = view.filter(|view| view.position.sequence <= told.upto) {
+                    tell(campaign, view.position);
+                }
+            }
+            told.parked = parked;
         }
     }
+}
+
+/// How far the read model has come.
+async fn reached(query: &Query, partition: u32) -> Result<u64, StoreUnavailable> {
+    let checkpoint = query.model.checkpoint(partition).await?;
+    Ok(checkpoint.map_or(0, |checkpoint| checkpoint.sequence))
 }

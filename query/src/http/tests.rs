@@ -134,10 +134,15 @@ impl Rig {
         problem
     }
 
+    /// The store's file, to change it by hand.
+    async fn by_hand(&self) -> sqlx::SqlitePool {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.folder.path().join("read.db"));
+        sqlx::SqlitePool::connect_with(options).await.unwrap()
+    }
+
     /// Breaks the store: its tables are gone.
     async fn break_store(&self) {
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.folder.path().join("read.db"));
-        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        let pool = self.by_hand().await;
         for table in ["campaign", "coupon", "bucket", "parked", "checkpoint"] {
             let sql = sqlx::AssertSqlSafe(format!("DROP TABLE {table}"));
             sqlx::query(sql).execute(&pool).await.unwrap();

@@ -84,6 +84,10 @@ impl Projection for MongoReadModel {
         Ok(lease::claim(&self.writer, partition, holder, now, ttl_ms).await?)
     }
 
+    async fn release(&self, partition: u32, holder: &str) -> Result<(), StoreUnavailable> {
+        Ok(lease::release(&self.writer, partition, holder).await?)
+    }
+
     async fn checkpoint(&self, partition: u32) -> Result<Option<Checkpoint>, StoreUnavailable> {
         let stored = lease::stored(&self.writer, partition).await?;
         Ok(stored.and_then(|stored| Some(Checkpoint { log: stored.log?, sequence: stored.sequence })))

@@ -9,8 +9,8 @@
 //!
 //! What a leader says is taken as it is: a message that it shows was stored by a quorum. It may have lost its office and
 //! not know it, for some seconds, and miss the newest; whatever is concluded from that ends in an append behind a message
-//! that is not the end, and is refused. Only "nothing was ever here" is an answer by itself, so it counts only from a
-//! leader that was in touch with a quorum just before (ARCHITECTURE L6).
+//! that is not the end, and is refused. Only "there is nothing", or nothing more, is an answer by itself, so it counts
+//! only from a leader that was in touch with a quorum just before (ARCHITECTURE L6).
 
 mod api;
 mod flush;
@@ -80,11 +80,7 @@ impl JetStreamLog {
 
     /// Whether really nothing stands on `subjects`: the count and the leader's standing come in one answer.
     async fn is_empty(&self, subjects: &str) -> Result<bool, LogUnavailable> {
-        let info = self.info(Some(subjects), 0).await?;
-        if !info.has_quorum() {
-            return Err(LogUnavailable("too few of the servers that keep it can be reached".to_owned()));
-        }
-        Ok(info.state.subjects.is_empty())
+        Ok(led(&self.info(Some(subjects), 0).await?)?.state.subjects.is_empty())
     }
 
     /// The message that `get` finds on `subjects`. That there is none has to be confirmed: a leader says so as well when
@@ -106,7 +102,7 @@ impl JetStreamLog {
             }
             // It was appended in between, or the leader has changed: once more.
         }
-        Err(LogUnavailable("a message that is there cannot be read".to_owned()))
+        Err(unreadable())
     }
 
     /// The last sequence on any of `subjects`; 0 when they are empty.
@@ -119,8 +115,9 @@ impl JetStreamLog {
         Ok(last)
     }
 
-    /// The last sequence of a partition.
-    async fn end_of(&self, partition: u32) -> Result<(u64, Option<Info>), LogUnavailable> {
+    /// The last sequence of a partition. That nothing stands after `after` is what a leader says as well that leads no
+    /// longer, so it has to be confirmed.
+    async fn end_of(&self, partition: u32, after: u64) -> Result<(u64, Option<Info>), LogUnavailable> {
         // Known before it is asked: what is acknowledged meanwhile it need not show.
         let acknowledged = self.acknowledged(partition).map_or(0, |sequence| *sequence.borrow());
         let (end, info) = if self.subjects.partitions == 1 {
@@ -130,6 +127,12 @@ impl JetStreamLog {
         } else {
             (self.last(&[self.subjects.partition(partition)]).await?, None)
         };
+        if end <= after {
+            match &info {
+                Some(info) => led(info)?,
+                None => led(&self.info(None, 0).await?)?,
+            };
+        }
         if end < acknowledged {
             return Err(LogUnavailable(format!(
                 "it ends at {end}, and has acknowledged {acknowledged}: it forgot, or its leader is not up to date"
@@ -176,12 +179,13 @@ impl JetStreamLog {
         }
         if !more {
             let end = match partition {
-                Some(partition) => self.end_of(partition).await?.0,
+                Some(partition) => self.end_of(partition, after).await?.0,
                 None => self.last(subjects).await?,
             };
             if end <= after {
-                // Who reads a partition comes back for more; a fold has come to its end.
+                // Who reads a partition comes back for more; a fold has come to its end, if that is confirmed.
                 if partition.is_none() {
+                    led(&self.info(None, 0).await?)?;
                     tail.into_iter().for_each(tail::Borrowed::close);
                 }
                 return Ok(Vec::new());
@@ -199,7 +203,8 @@ impl JetStreamLog {
         }
         if messages.is_empty() {
             // Its server is gone, or behind. The leader has the message, so reading goes on, if slowly.
-            return Ok(self.next(subjects, after).await?.into_iter().collect());
+            let next = self.next(subjects, after).await?;
+            return next.map_or_else(|| Err(unreadable()), |next| Ok(vec![next]));
         }
         Ok(messages)
     }
@@ -300,7 +305,7 @@ impl EventLog for JetStreamLog {
     }
 
     async fn backlog(&self, partition: u32, after: u64) -> Result<Backlog, LogUnavailable> {
-        let (end, info) = self.end_of(partition).await?;
+        let (end, info) = self.end_of(partition, after).await?;
         if end <= after {
             return Ok(Backlog { end, messages: 0, oldest: None });
         }
@@ -363,6 +368,19 @@ impl EventLog for JetStreamLog {
             None => std::future::pending().await,
         }
     }
+}
+
+/// The answer of a leader that still leads: what it does not have is not there.
+fn led(info: &Info) -> Result<&Info, LogUnavailable> {
+    if info.has_quorum() {
+        Ok(info)
+    } else {
+        Err(LogUnavailable("too few of the servers that keep it can be reached".to_owned()))
+    }
+}
+
+fn unreadable() -> LogUnavailable {
+    LogUnavailable("a message that is there cannot be read".to_owned())
 }
 
 /// A time of the servers'.

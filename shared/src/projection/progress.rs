@@ -1,5 +1,6 @@
 //! How far a projection has come, for those who wait for it (`at_least`), watch it (lag) or show it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -8,8 +9,9 @@ use std::time::Duration;
 use metrics::{Counter, Histogram, counter, histogram};
 use tokio::sync::watch;
 
-use super::Delivery;
+use super::{Delivery, Parked};
 use crate::clock::{Clock, Millis};
+use crate::domain::CampaignId;
 use crate::event_log::EventLog;
 use crate::position::Position;
 use crate::telemetry::{APPLIED_MESSAGES_TOTAL, APPLY_SECONDS, VISIBLE_SECONDS};
@@ -51,11 +53,37 @@ impl fmt::Debug for Counted {
 
 #[derive(Debug, Default)]
 struct Notes {
-    parked: u64,
-    stalled: Option<String>,
-    forgot: bool,
+    /// From which message on each parked campaign waits.
+    parked: BTreeMap<CampaignId, u64>,
+    stalled: Option<Stall>,
     /// Messages behind, and the age of the first of them in seconds, when it was last known.
     lag: (u64, f64),
+}
+
+/// What stands in a reader's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// The store is away, or does not take what it must.
+    Store,
+    /// The log is not the one that was read before (ARCHITECTURE L7).
+    Forgot,
+    /// The log is away, or another reader has taken over.
+    Other,
+}
+
+/// What a partition's reader met.
+#[derive(Debug)]
+struct Stall {
+    reason: String,
+    obstacle: Obstacle,
+    /// How far the partition was read then.
+    at: u64,
+}
+
+impl Stall {
+    fn is_forgot(&self) -> bool {
+        self.obstacle == Obstacle::Forgot
+    }
 }
 
 impl Progress {
@@ -89,18 +117,52 @@ impl Progress {
         });
     }
 
-    pub(super) fn note_parked(&self, partition: u32, parked: usize) {
+    /// These campaigns of the partition are parked, and no others.
+    pub(super) fn note_parked(&self, partition: u32, parked: &[Parked]) {
         if let Some(notes) = self.notes().get_mut(index(partition)) {
-            notes.parked = u64::try_from(parked).unwrap_or(u64::MAX);
+            let each = parked.iter().map(|letter| (letter.campaign.clone(), letter.position.sequence));
+            notes.parked = each.collect();
         }
     }
 
-    pub(super) fn note_stalled(&self, partition: u32, reason: Option<String>, forgot: bool) {
+    /// One more campaign is parked.
+    pub(super) fn add_parked(&self, letter: &Parked) {
+        if let Some(notes) = self.notes().get_mut(index(letter.position.partition)) {
+            notes.parked.insert(letter.campaign.clone(), letter.position.sequence);
+        }
+    }
+
+    /// The parked campaigns of a partition, as last known, and from which message on each waits.
+    pub fn parked(&self, partition: u32) -> BTreeMap<CampaignId, u64> {
+        self.notes().get(index(partition)).map(|notes| notes.parked.clone()).unwrap_or_default()
+    }
+
+    /// The partition cannot be read on from here.
+    pub(super) fn note_stalled(&self, partition: u32, reason: String, obstacle: Obstacle) {
+        let at = self.sequence(partition);
+        self.set_stalled(partition, |stalled| *stalled = Some(Stall { reason, obstacle, at }));
+    }
+
+    /// The partition is read on, or there is nothing to read.
+    pub(super) fn note_advancing(&self, partition: u32) {
+        self.set_stalled(partition, |stalled| *stalled = None);
+    }
+
+    /// Somebody else reads the partition, and has come to `at`. Whether what stood in the way here is gone is known only
+    /// when the place has been passed, or nothing is left to read.
+    pub(super) fn note_followed(&self, partition: u32, at: u64, level: bool) {
+        self.set_stalled(partition, |stalled| {
+            stalled.take_if(|stall| level || stall.at != at);
+        });
+    }
+
+    fn set_stalled(&self, partition: u32, change: impl FnOnce(&mut Option<Stall>)) {
         let mut all = self.notes();
         if let Some(notes) = all.get_mut(index(partition)) {
-            (notes.stalled, notes.forgot) = (reason, forgot);
+            change(&mut notes.stalled);
         }
-        self.forgot.store(all.iter().any(|notes| notes.forgot), Ordering::Release);
+        let forgot = all.iter().filter_map(|notes| notes.stalled.as_ref()).any(Stall::is_forgot);
+        self.forgot.store(forgot, Ordering::Release);
     }
 
     /// The log is not the one that was read before (ARCHITECTURE L7), and why that is known: nothing may be issued.
@@ -109,16 +171,28 @@ impl Progress {
         if !self.forgot.load(Ordering::Acquire) {
             return None;
         }
-        self.notes().iter().find(|notes| notes.forgot).and_then(|notes| notes.stalled.clone())
+        self.stall(Stall::is_forgot)
+    }
+
+    /// Why its store cannot be written, when that is what stands in the way.
+    pub fn store_away(&self) -> Option<String> {
+        self.stall(|stall| stall.obstacle == Obstacle::Store)
     }
 
     /// Why it does not advance, when it does not.
     pub fn stalled(&self) -> Option<String> {
-        self.notes().iter().find_map(|notes| notes.stalled.clone())
+        self.stall(|_| true)
+    }
+
+    fn stall(&self, which: impl Fn(&Stall) -> bool) -> Option<String> {
+        let notes = self.notes();
+        let stall = notes.iter().filter_map(|notes| notes.stalled.as_ref()).find(|stall| which(stall));
+        stall.map(|stall| stall.reason.clone())
     }
 
     pub(super) fn stalled_at(&self, partition: u32) -> Option<String> {
-        self.notes().get(index(partition)).and_then(|notes| notes.stalled.clone())
+        let notes = self.notes();
+        notes.get(index(partition)).and_then(|notes| Some(notes.stalled.as_ref()?.reason.clone()))
     }
 
     /// How far a partition has been read.
@@ -156,14 +230,15 @@ impl Progress {
             }
         }
         let position = |partition| Position::new(partition, self.sequence(partition));
+        let stalled = self.stalled();
         let notes = self.notes();
         ProjectionView {
             name: self.name.to_owned(),
             positions: (0..log.partitions()).map(position).collect(),
             lag_events: notes.iter().map(|notes| notes.lag.0).sum(),
             lag_seconds: notes.iter().map(|notes| notes.lag.1).fold(0.0, f64::max),
-            parked: notes.iter().map(|notes| notes.parked).sum(),
-            stalled: notes.iter().find_map(|notes| notes.stalled.clone()).or(away),
+            parked: notes.iter().map(|notes| u64::try_from(notes.parked.len()).unwrap_or(u64::MAX)).sum(),
+            stalled: stalled.or(away),
         }
     }
 
@@ -189,11 +264,26 @@ mod tests {
     #[test]
     fn a_level_partition_does_not_hide_that_another_forgot() {
         let progress = Progress::new("ledger", 2);
-        progress.note_stalled(0, Some("the log forgot".to_owned()), true);
-        progress.note_stalled(1, None, false);
+        progress.note_stalled(0, "the log forgot".to_owned(), Obstacle::Forgot);
+        progress.note_advancing(1);
         assert_eq!(progress.forgot().as_deref(), Some("the log forgot"));
         assert_eq!(progress.stalled().as_deref(), Some("the log forgot"));
-        progress.note_stalled(0, None, false);
+        progress.note_advancing(0);
+        assert_eq!((progress.forgot(), progress.stalled()), (None, None));
+    }
+
+    #[test]
+    fn who_follows_keeps_the_reason_until_the_place_is_passed_or_nothing_is_left() {
+        let progress = Progress::new("ledger", 1);
+        let forgot = || progress.note_stalled(0, "the log forgot".to_owned(), Obstacle::Forgot);
+        progress.reached(0, 7);
+        forgot();
+        progress.note_followed(0, 7, false);
+        assert_eq!(progress.forgot().as_deref(), Some("the log forgot"));
+        progress.note_followed(0, 8, false);
+        assert_eq!((progress.forgot(), progress.stalled()), (None, None));
+        forgot();
+        progress.note_followed(0, 7, true);
         assert_eq!((progress.forgot(), progress.stalled()), (None, None));
     }
 }

@@ -1,28 +1,34 @@
 //! The one loop that reads the log into a store: claim, read from the checkpoint, apply, advance; back off while
 //! something is away; park a campaign whose message cannot be applied; replay it when an operator asks.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Allowance, ApplyError, Checkpoint, Claim, Delivery, Parked, Progress, Projection, Remedy, Replayed,
-};
-use crate::chain::Chain;
+use super::progress::Obstacle;
+use super::{Allowance, ApplyError, Checkpoint, Claim, Delivery, Parked, Progress, Projection};
 use crate::clock::{Clock, jittered, random_hex};
 use crate::domain::CampaignId;
 use crate::event::Message;
 use crate::event_log::{Budget, EventLog, LogUnavailable, Stored};
-use crate::position::Position;
+
+mod replay;
+#[cfg(test)]
+mod tests;
 
 /// How often a message is tried before its campaign is parked.
 const ATTEMPTS: u32 = 5;
 const LEASE_MS: i64 = 10_000;
+/// How long giving it up may take.
+const RELEASE: Duration = Duration::from_secs(2);
 /// Renew the lease and look for replays at least this often.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
+/// How often one who has not the lease looks whether it is free.
+const FOLLOW_MS: u64 = 500;
 const FIRST_BACK_OFF_MS: u64 = 20;
 const LONGEST_BACK_OFF_MS: u64 = 5_000;
 const LONGEST_REST: Duration = Duration::from_secs(1);
@@ -58,11 +64,30 @@ pub enum ReaderStopped {
     Forgot(String),
 }
 
+impl ReaderStopped {
+    fn obstacle(&self) -> Obstacle {
+        match self {
+            Self::Retry(ApplyError::Unavailable(_) | ApplyError::Refused(_)) => Obstacle::Store,
+            Self::Retry(ApplyError::Stale) | Self::Log(_) => Obstacle::Other,
+            Self::Retry(ApplyError::Broken(_)) | Self::Forgot(_) => Obstacle::Forgot,
+        }
+    }
+}
+
 impl From<super::StoreUnavailable> for ReaderStopped {
     fn from(error: super::StoreUnavailable) -> Self {
         Self::Retry(error.into())
     }
 }
+
+/// How far a partition was read, and where the log ended after that.
+struct Place {
+    at: u64,
+    end: u64,
+}
+
+/// The last message of each parked campaign that this reader passed over.
+type Passed = HashMap<CampaignId, u64>;
 
 /// One stay at the head of a partition: the claim and what is remembered under it.
 struct Round<'a> {
@@ -70,39 +95,57 @@ struct Round<'a> {
     claim: Claim,
     at: u64,
     parked: HashSet<CampaignId>,
+    passed: &'a mut Passed,
+    /// Some campaign is on its way back to level.
+    replaying: bool,
 }
 
 impl Reader {
-    /// Reads until `stop`. Failures are waited out, however long they take.
+    /// Reads until `stop`, and then gives the lease up: nobody waits until it has run out. Failures are waited out,
+    /// however long they take.
     pub async fn run(self, stop: CancellationToken) {
-        stop.run_until_cancelled(self.forever()).await;
+        let (holder, leads) = (random_hex::<8>(), AtomicBool::new(false));
+        stop.run_until_cancelled(self.forever(&holder, &leads)).await;
+        self.release(&holder, &leads).await;
     }
 
-    async fn forever(&self) {
-        let holder = random_hex::<8>();
-        let mut back_off = FIRST_BACK_OFF_MS;
+    /// If that fails, the lease runs out.
+    async fn release(&self, holder: &str, leads: &AtomicBool) {
+        if leads.swap(false, Ordering::Relaxed) {
+            let released = timeout(RELEASE, self.projection.release(self.partition, holder)).await;
+            tracing::debug!(projection = self.projection.name(), ?released, "gave the lease up");
+        }
+    }
+
+    async fn forever(&self, holder: &str, leads: &AtomicBool) {
+        let (mut back_off, mut passed) = (FIRST_BACK_OFF_MS, Passed::new());
         loop {
             let before = self.progress.sequence(self.partition);
-            let stopped = self.round(&holder).await.err();
-            let reason = stopped.as_ref().map(ToString::to_string);
-            if reason.is_some() && reason != self.progress.stalled_at(self.partition) {
+            let Err(stopped) = self.round(holder, leads, &mut passed).await else {
+                back_off = FIRST_BACK_OFF_MS;
+                sleep(jittered(FOLLOW_MS)).await;
+                continue;
+            };
+            let reason = stopped.to_string();
+            if self.progress.stalled_at(self.partition).as_ref() != Some(&reason) {
                 let (name, partition) = (self.projection.name(), self.partition);
                 match &stopped {
-                    Some(ReaderStopped::Forgot(why)) => tracing::error!(
+                    ReaderStopped::Forgot(why) => tracing::error!(
                         projection = name,
                         partition,
                         "{why}; nothing is applied. Restore the log this store was read from, or delete the store to \
                          read it anew"
                     ),
-                    Some(ReaderStopped::Retry(ApplyError::Stale)) => {
+                    ReaderStopped::Retry(ApplyError::Stale) => {
                         tracing::info!(projection = name, partition, "another reader has taken over");
                     }
-                    Some(why) => tracing::warn!(projection = name, partition, "{why}; trying again"),
-                    None => {}
+                    why => tracing::warn!(projection = name, partition, "{why}; trying again"),
                 }
             }
-            let forgot = matches!(stopped, Some(ReaderStopped::Forgot(_)));
-            self.progress.note_stalled(self.partition, reason, forgot);
+            self.progress.note_stalled(self.partition, reason, stopped.obstacle());
+            // Another instance may fare better. If it does not, it knows now what stands in the way, and that nothing may
+            // be issued when that is the log.
+            self.release(holder, leads).await;
             if self.progress.sequence(self.partition) != before {
                 back_off = FIRST_BACK_OFF_MS;
             }
@@ -112,27 +155,41 @@ impl Reader {
     }
 
     /// Reads until something stands in the way. `Ok`: somebody else has the lease.
-    async fn round(&self, holder: &str) -> Result<(), ReaderStopped> {
+    async fn round(
+        &self,
+        holder: &str,
+        leads: &AtomicBool,
+        passed: &mut Passed,
+    ) -> Result<(), ReaderStopped> {
         let lease = |now| self.projection.claim(self.partition, holder, now, LEASE_MS);
         // Before the claim, too: a store that was read from another log is left untouched.
-        self.check(self.projection.checkpoint(self.partition).await?).await?;
+        let Place { at, end } = self.place().await?;
+        // Before it is asked for: it may be given though nobody waits for the answer any more.
+        leads.store(true, Ordering::Relaxed);
         let token = lease(self.clock.now()).await?;
-        let log = self.log.identity().to_owned();
-        let at = self.check(self.projection.checkpoint(self.partition).await?).await?;
-        // Also how far the one who has the lease has come: who waits for a position here must not wait in vain.
+        leads.store(token.is_some(), Ordering::Relaxed);
+        let Some(token) = token else {
+            // How far the one who has the lease has come: who waits for a position here must not wait in vain.
+            self.progress.reached(self.partition, at);
+            self.progress.note_followed(self.partition, at, at == end);
+            let parked = self.projection.parked(self.partition).await?;
+            self.progress.note_parked(self.partition, &parked);
+            return Ok(());
+        };
+        let at = self.place().await?.at;
         self.progress.reached(self.partition, at);
-        let Some(token) = token else { return Ok(()) };
-        let claim = Claim { partition: self.partition, token, log };
-        let mut round = Round { reader: self, claim, at, parked: HashSet::new() };
-        round.housekeeping().await?;
-        let mut renewed = Instant::now();
+        let claim = Claim { partition: self.partition, token, log: self.log.identity().to_owned() };
+        let mut round = Round { reader: self, claim, at, parked: HashSet::new(), passed, replaying: false };
+        round.housekeeping(true).await?;
+        // Replays and what is new take turns.
+        let (mut renewed, mut read) = (Instant::now(), false);
         loop {
-            if renewed.elapsed() >= HOUSEKEEPING {
+            if renewed.elapsed() >= HOUSEKEEPING || (round.replaying && read) {
                 if lease(self.clock.now()).await? != Some(token) {
                     return Err(ApplyError::Stale.into());
                 }
                 renewed = Instant::now();
-                round.housekeeping().await?;
+                round.housekeeping(std::mem::take(&mut read)).await?;
             }
             let Allowance { wait, most } = self.projection.allowance(BATCH);
             if !wait.is_zero() {
@@ -140,10 +197,13 @@ impl Reader {
                 continue;
             }
             let batch = self.log.read_partition(self.partition, round.at, most).await?;
+            read = true;
             if batch.is_empty() {
-                self.progress.note_stalled(self.partition, None, false);
-                // The deadline is for the lease; new messages wake it at once.
-                let _ = timeout(HOUSEKEEPING, self.log.changed(self.partition, round.at)).await;
+                self.progress.note_advancing(self.partition);
+                if !round.replaying {
+                    // The deadline is for the lease; new messages wake it at once.
+                    let _ = timeout(HOUSEKEEPING, self.log.changed(self.partition, round.at)).await;
+                }
             } else {
                 let began = Instant::now();
                 round.take(&batch).await?;
@@ -153,28 +213,30 @@ impl Reader {
                     sleep((began.elapsed() * 2).min(LONGEST_REST)).await;
                 }
                 // Not before: a message that does not continue its campaign is met here, round after round.
-                self.progress.note_stalled(self.partition, None, false);
+                self.progress.note_advancing(self.partition);
             }
         }
     }
 
-    /// The sequence to read from, if the log is the one that was read before.
-    async fn check(&self, checkpoint: Option<Checkpoint>) -> Result<u64, ReaderStopped> {
-        let Some(Checkpoint { log, sequence }) = checkpoint else { return Ok(0) };
-        let name = self.projection.name();
-        if log != self.log.identity() {
-            let ours = self.log.identity();
+    /// Where the store has come to, if the log is the one that was read before.
+    async fn place(&self) -> Result<Place, ReaderStopped> {
+        let (name, ours) = (self.projection.name(), self.log.identity());
+        let checkpoint = self.projection.checkpoint(self.partition).await?;
+        if let Some(Checkpoint { log, .. }) = &checkpoint
+            && log != ours
+        {
             return Err(ReaderStopped::Forgot(format!(
                 "{name} was read from log {log}, but this is log {ours}"
             )));
         }
-        let end = self.log.backlog(self.partition, sequence).await?.end;
-        if sequence > end {
+        let at = checkpoint.map_or(0, |checkpoint| checkpoint.sequence);
+        let end = self.log.backlog(self.partition, u64::MAX).await?.end;
+        if at > end {
             return Err(ReaderStopped::Forgot(format!(
-                "the log forgot: {name} has read up to {sequence}, but the log ends at {end}"
+                "the log forgot: {name} has read up to {at}, but the log ends at {end}"
             )));
         }
-        Ok(sequence)
+        Ok(Place { at, end })
     }
 }
 
@@ -183,19 +245,18 @@ impl Round<'_> {
     async fn take(&mut self, batch: &[Stored]) -> Result<(), ReaderStopped> {
         let Some(to) = batch.last().map(|stored| stored.position.sequence) else { return Ok(()) };
         let open = batch.iter().filter(|stored| !self.parked.contains(&stored.subject.campaign));
-        let Ok(deliveries) = open.map(decode).collect::<Result<Vec<_>, _>>() else {
-            return self.take_singly(batch).await;
+        let deliveries = match open.map(|stored| self.decode(stored)).collect::<Result<Vec<_>, _>>() {
+            Ok(deliveries) => deliveries,
+            Err(Undecoded::Poison(_)) => return self.take_singly(batch).await,
+            Err(foreign) => return Err(foreign.into()),
         };
-        if let Some(foreign) = deliveries.iter().find(|delivery| delivery.message.log != self.claim.log) {
-            let (position, log) = (foreign.position, &foreign.message.log);
-            return Err(ReaderStopped::Forgot(format!(
-                "message {position} was written for another log, {log}"
-            )));
-        }
         let began = Instant::now();
         match self.reader.projection.apply(&self.claim, self.at, &deliveries, to).await {
             Ok(()) => {
                 self.applied(&deliveries, began.elapsed());
+                for stored in batch {
+                    self.passed(stored);
+                }
                 self.reached(to);
             }
             Err(ApplyError::Refused(_)) => return self.take_singly(batch).await,
@@ -218,27 +279,28 @@ impl Round<'_> {
                             failed = None;
                             break;
                         }
-                        Err(ApplyError::Refused(reason)) => failed = Some(reason),
-                        Err(error) => return Err(stopped(error)),
+                        Err(ReaderStopped::Retry(ApplyError::Refused(reason))) => failed = Some(reason),
+                        Err(error) => return Err(error),
                     }
                     sleep(jittered(FIRST_BACK_OFF_MS * u64::from(attempt))).await;
                 }
                 if let Some(reason) = failed {
                     let parked = self.dead_letter(stored, reason);
                     projection.park(&self.claim, self.at, &parked, to).await.map_err(stopped)?;
+                    self.reader.progress.add_parked(&parked);
                     self.parked.insert(parked.campaign);
-                    self.reader.progress.note_parked(self.claim.partition, self.parked.len());
                 }
             }
+            self.passed(stored);
             self.reached(to);
         }
         Ok(())
     }
 
-    async fn attempt(&self, stored: &Stored, to: u64) -> Result<(), ApplyError> {
-        let delivery = [decode(stored).map_err(ApplyError::Refused)?];
+    async fn attempt(&self, stored: &Stored, to: u64) -> Result<(), ReaderStopped> {
+        let delivery = [self.decode(stored)?];
         let began = Instant::now();
-        self.reader.projection.apply(&self.claim, self.at, &delivery, to).await?;
+        self.reader.projection.apply(&self.claim, self.at, &delivery, to).await.map_err(stopped)?;
         self.applied(&delivery, began.elapsed());
         Ok(())
     }
@@ -260,6 +322,20 @@ impl Round<'_> {
         }
     }
 
+    fn decode(&self, stored: &Stored) -> Result<Delivery, Undecoded> {
+        let message =
+            Message::decode(&stored.payload).map_err(|error| Undecoded::Poison(error.to_string()))?;
+        if message.log != self.claim.log {
+            let (position, log) = (stored.position, &message.log);
+            return Err(Undecoded::Foreign(format!("message {position} was written for another log, {log}")));
+        }
+        if message.campaign != stored.subject.campaign {
+            let (named, campaign) = (&message.campaign, &stored.subject.campaign);
+            return Err(Undecoded::Poison(format!("it names campaign {named} on the subject of {campaign}")));
+        }
+        Ok(Delivery { subject: stored.subject.clone(), position: stored.position, message })
+    }
+
     fn dead_letter(&self, stored: &Stored, reason: String) -> Parked {
         let campaign = stored.subject.campaign.clone();
         tracing::error!(
@@ -277,132 +353,33 @@ impl Round<'_> {
         }
     }
 
+    fn passed(&mut self, stored: &Stored) {
+        if self.parked.contains(&stored.subject.campaign) {
+            self.passed.insert(stored.subject.campaign.clone(), stored.position.sequence);
+        }
+    }
+
     fn reached(&mut self, sequence: u64) {
         self.at = sequence;
         self.reader.progress.reached(self.claim.partition, sequence);
     }
-
-    /// Learns which campaigns are parked and replays those that an operator asked for.
-    async fn housekeeping(&mut self) -> Result<(), ReaderStopped> {
-        let parked = self.reader.projection.parked(self.claim.partition).await?;
-        for letter in parked.iter().filter(|letter| letter.remedy.is_some()) {
-            self.replay(letter).await?;
-        }
-        let parked = if parked.is_empty() {
-            parked
-        } else {
-            self.reader.projection.parked(self.claim.partition).await?
-        };
-        self.parked = parked.into_iter().map(|letter| letter.campaign).collect();
-        self.reader.progress.note_parked(self.claim.partition, self.parked.len());
-        Ok(())
-    }
-
-    /// Brings a parked campaign level with the checkpoint, in order, from the log.
-    async fn replay(&self, letter: &Parked) -> Result<(), ReaderStopped> {
-        let (log, projection) = (&self.reader.log, &self.reader.projection);
-        let campaign = &letter.campaign;
-        let partition = letter.position.partition;
-        let mut after = letter.position.sequence.saturating_sub(1);
-        if letter.remedy == Some(Remedy::Discard) {
-            after = self.skip(campaign, letter.position.sequence).await?;
-        }
-        loop {
-            let Allowance { wait, most } = projection.allowance(BATCH);
-            if !wait.is_zero() {
-                // The wish and the place are kept: it goes on from there with a later housekeeping.
-                return Ok(());
-            }
-            let mut batch = log.read_campaign(campaign, after, most).await?;
-            batch.retain(|stored| stored.position.sequence <= self.at);
-            // As many as can be read; the first that cannot is reported by the next round through the loop.
-            let deliveries: Vec<Delivery> = batch.iter().map_while(|stored| decode(stored).ok()).collect();
-            if let (None, Some(stored)) = (deliveries.first(), batch.first()) {
-                let reason = decode(stored).err().unwrap_or_default();
-                return self.repark(letter, stored, reason).await;
-            }
-            let last = deliveries.last().map_or(after, |delivery| delivery.position.sequence);
-            let level = batch.len() == deliveries.len()
-                && log
-                    .read_campaign(campaign, last, Budget { messages: 1, bytes: 1 })
-                    .await?
-                    .first()
-                    .is_none_or(|stored| stored.position.sequence > self.at);
-            let rest = (!level).then(|| Position::new(partition, last + 1));
-            let step = Replayed { campaign, skipped: None, deliveries: &deliveries, rest };
-            match projection.replayed(&self.claim, &step).await {
-                Ok(()) if level => {
-                    let name = projection.name();
-                    tracing::info!(projection = name, %campaign, "the parked campaign is level again");
-                    return Ok(());
-                }
-                Ok(()) => after = last,
-                Err(ApplyError::Refused(reason)) => {
-                    let Some(stored) = batch.first() else {
-                        return Err(stopped(ApplyError::Refused(reason)));
-                    };
-                    if deliveries.len() == 1 {
-                        return self.repark(letter, stored, reason).await;
-                    }
-                    return self.replay_singly(letter, &step, &batch).await;
-                }
-                Err(error) => return Err(stopped(error)),
-            }
-        }
-    }
-
-    /// Leaves the first message from `sequence` on out for good; returns where it stands. A replay that was cut off
-    /// leaves the place where it went on, which need not be a message of this campaign.
-    async fn skip(&self, campaign: &CampaignId, sequence: u64) -> Result<u64, ReaderStopped> {
-        let only = Budget { messages: 1, bytes: 1 };
-        let next = self.reader.log.read_campaign(campaign, sequence - 1, only).await?.into_iter().next();
-        let Some(stored) = next.filter(|stored| stored.position.sequence <= self.at) else {
-            return Ok(sequence);
-        };
-        let skipped = stored.position.sequence;
-        let chain = Message::decode(&stored.payload)
-            .map_or_else(|_| Chain::unread(skipped), |message| Chain::at(skipped, &message));
-        let rest = Some(Position::new(stored.position.partition, skipped + 1));
-        let step = Replayed { campaign, skipped: Some((stored.subject.lane, chain)), deliveries: &[], rest };
-        self.reader.projection.replayed(&self.claim, &step).await.map_err(stopped)?;
-        Ok(skipped)
-    }
-
-    /// A batch of a replay was refused: one by one, so that the campaign is parked again at the very message.
-    async fn replay_singly(
-        &self,
-        letter: &Parked,
-        step: &Replayed<'_>,
-        batch: &[Stored],
-    ) -> Result<(), ReaderStopped> {
-        for (delivery, stored) in step.deliveries.iter().zip(batch) {
-            let rest = Some(Position::new(stored.position.partition, stored.position.sequence + 1));
-            let deliveries = std::slice::from_ref(delivery);
-            let single = Replayed { campaign: step.campaign, skipped: None, deliveries, rest };
-            match self.reader.projection.replayed(&self.claim, &single).await {
-                Ok(()) => {}
-                Err(ApplyError::Refused(reason)) => return self.repark(letter, stored, reason).await,
-                Err(error) => return Err(stopped(error)),
-            }
-        }
-        Ok(())
-    }
-
-    async fn repark(&self, letter: &Parked, stored: &Stored, reason: String) -> Result<(), ReaderStopped> {
-        let again = Parked { attempts: letter.attempts + 1, ..self.dead_letter(stored, reason) };
-        self.reader.projection.repark(&self.claim, &again).await.map_err(stopped)
-    }
 }
 
-fn decode(stored: &Stored) -> Result<Delivery, String> {
-    let message = Message::decode(&stored.payload).map_err(|error| error.to_string())?;
-    if message.campaign != stored.subject.campaign {
-        return Err(format!(
-            "it names campaign {} on the subject of {}",
-            message.campaign, stored.subject.campaign
-        ));
+/// A message is not what it should be.
+enum Undecoded {
+    /// It cannot be applied; others can.
+    Poison(String),
+    /// It was written for another log (ARCHITECTURE L7).
+    Foreign(String),
+}
+
+impl From<Undecoded> for ReaderStopped {
+    fn from(undecoded: Undecoded) -> Self {
+        match undecoded {
+            Undecoded::Poison(reason) => Self::Retry(ApplyError::Refused(reason)),
+            Undecoded::Foreign(reason) => Self::Forgot(reason),
+        }
     }
-    Ok(Delivery { subject: stored.subject.clone(), position: stored.position, message })
 }
 
 /// Whether there is more where this batch came from.

@@ -90,6 +90,17 @@ pub(in crate::ledger) async fn parks_a_failed_replay_further_on(harness: Box<dyn
     assert_eq!(holders(ledger, "summer").await, ["ada"]);
 }
 
+pub(in crate::ledger) async fn keeps_a_discard_that_comes_while_a_replay_fails(harness: Box<dyn Harness>) {
+    let ledger = harness.ledger();
+    let (claim, waiting) = park_summer(ledger, &mut Story::default()).await;
+    assert!(ledger.request(Position::new(0, 2), Remedy::Replay).await.unwrap());
+    // The reader is replaying when an operator asks to discard the message that it is just failing at.
+    assert!(ledger.request(Position::new(0, 2), Remedy::Discard).await.unwrap());
+    ledger.repark(&claim, &Parked { attempts: 6, ..dead(&waiting[0], "poison") }).await.unwrap();
+    let letter = ledger.parked(0).await.unwrap().remove(0);
+    assert_eq!((letter.attempts, letter.remedy), (6, Some(Remedy::Discard)), "it was accepted");
+}
+
 pub(in crate::ledger) async fn discards_one_message(harness: Box<dyn Harness>) {
     let ledger = harness.ledger();
     let mut story = Story::default();

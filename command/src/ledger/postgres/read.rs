@@ -23,22 +23,26 @@ use crate::ledger::sql::{Result, bound, campaign, json, lane, page, remedy, stat
 pub(super) const ROWS: &str = "SELECT seq, user_id, code, issued_at, expires_at, status FROM coupon
     WHERE campaign = $1 AND seq BETWEEN $2 AND $3 AND position <= $4";
 
-/// The holder's token, if its lease lasts longer than until `until`.
-pub(super) async fn token(
-    conn: &mut PgConnection,
-    partition: u32,
-    holder: &str,
-    until: Millis,
-) -> Result<Option<u64>> {
-    let token = sqlx::query_scalar(
-        "SELECT token FROM checkpoint WHERE partition = $1 AND holder = $2 AND expires_at > $3",
-    )
-    .bind(i64::from(partition))
-    .bind(holder)
-    .bind(until.0)
-    .fetch_optional(conn)
-    .await?;
-    token.map(unsigned).transpose()
+/// Who has the lease.
+pub(super) struct Lease {
+    pub(super) holder: String,
+    pub(super) token: u64,
+    pub(super) expires_at: Millis,
+}
+
+pub(super) async fn lease(conn: &mut PgConnection, partition: u32) -> Result<Option<Lease>> {
+    let row = sqlx::query("SELECT holder, token, expires_at FROM checkpoint WHERE partition = $1")
+        .bind(i64::from(partition))
+        .fetch_optional(conn)
+        .await?;
+    row.map(|row| {
+        Ok(Lease {
+            holder: row.try_get(0)?,
+            token: unsigned(row.try_get(1)?)?,
+            expires_at: Millis(row.try_get(2)?),
+        })
+    })
+    .transpose()
 }
 
 pub(super) async fn checkpoint(conn: &mut PgConnection, partition: u32) -> Result<Option<Checkpoint>> {

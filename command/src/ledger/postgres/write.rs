@@ -35,6 +35,16 @@ pub(super) async fn claim(
     token.map(unsigned).transpose()
 }
 
+/// Ends the holder's lease.
+pub(super) async fn release(conn: &mut PgConnection, partition: u32, holder: &str) -> Result<()> {
+    sqlx::query("UPDATE checkpoint SET expires_at = 0 WHERE partition = $1 AND holder = $2")
+        .bind(i64::from(partition))
+        .bind(holder)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Moves the checkpoint, if claim and checkpoint are still the stored ones: then one row is changed, and nobody else
 /// can change it until the transaction ends.
 pub(super) async fn advance(conn: &mut PgConnection, claim: &Claim, from: u64, to: u64) -> Result<u64> {
@@ -233,10 +243,11 @@ pub(super) async fn park(conn: &mut PgConnection, parked: &Parked) -> Result<u64
     Ok(done.rows_affected())
 }
 
-/// Parks a parked campaign further on; the operator's wish is done with.
+/// Parks a parked campaign further on; a wish to replay it is done with.
 pub(super) async fn repark(conn: &mut PgConnection, parked: &Parked) -> Result<u64> {
     let done = sqlx::query(
-        "UPDATE parked SET position = $2, reason = $3, parked_at = $4, attempts = $5, payload = $6, remedy = $7
+        "UPDATE parked SET position = $2, reason = $3, parked_at = $4, attempts = $5, payload = $6,
+             remedy = NULLIF(remedy, $7)
          WHERE campaign = $1 AND position <= $2",
     )
     .bind(parked.campaign.as_str())
@@ -245,7 +256,7 @@ pub(super) async fn repark(conn: &mut PgConnection, parked: &Parked) -> Result<u
     .bind(parked.parked_at.0)
     .bind(i64::from(parked.attempts))
     .bind(printable(&parked.payload))
-    .bind(parked.remedy.map(remedy_text))
+    .bind(remedy_text(Remedy::Replay))
     .execute(conn)
     .await?;
     Ok(done.rows_affected())

@@ -167,10 +167,11 @@ pub(super) async fn park(tx: Tx<'_, '_>, parked: &Parked) -> Result<u64> {
     Ok(done.rows_affected())
 }
 
-/// Parks a parked campaign further on; the operator's wish is done with.
+/// Parks a parked campaign further on; a wish to replay it is done with.
 pub(super) async fn repark(tx: Tx<'_, '_>, parked: &Parked) -> Result<u64> {
     let done = sqlx::query(
-        "UPDATE parked SET position = ?2, reason = ?3, parked_at = ?4, attempts = ?5, payload = ?6, remedy = ?7
+        "UPDATE parked SET position = ?2, reason = ?3, parked_at = ?4, attempts = ?5, payload = ?6,
+             remedy = nullif(remedy, ?7)
          WHERE campaign = ?1 AND position <= ?2",
     )
     .bind(parked.campaign.as_str())
@@ -179,7 +180,7 @@ pub(super) async fn repark(tx: Tx<'_, '_>, parked: &Parked) -> Result<u64> {
     .bind(parked.parked_at.0)
     .bind(parked.attempts)
     .bind(&parked.payload)
-    .bind(parked.remedy.map(remedy_text))
+    .bind(remedy_text(Remedy::Replay))
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected())

@@ -200,3 +200,18 @@ async fn a_gate_is_compared_with_the_log() {
     assert_eq!(rig.value("drift", ",store=\"gate\""), NO);
     assert_eq!(rig.value("sequence_gaps", ",store=\"log\""), NO);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_away_is_not_the_ledger_being_away() {
+    let rig = Rig::new("measured-log-away").await;
+    rig.instance.log.set_away(true);
+    for reader in rig.instance.service.ledger_readers() {
+        let stop = rig.instance.lifecycle.stop();
+        tokio::spawn(reader.run(stop));
+    }
+    let service = &rig.instance.service;
+    until("it stands still", || async { service.progress.stalled().is_some() }).await;
+    let known = service.pipeline().await.dependencies;
+    let away: Vec<&str> = known.iter().filter(|each| !each.up).map(|each| each.name.as_str()).collect();
+    assert_eq!(away, ["log"]);
+}

@@ -159,7 +159,8 @@ fn projection(view: &ProjectionView, side: Side, alerts: &mut Vec<Alert>) {
     if let Some(reason) = &view.stalled {
         let title = format!("The {store} stands still: {}", text::plain(reason));
         let advice = "Mend that and it goes on by itself; `firstcome check` may say more.";
-        alerts.push(Alert::new(Page, format!("stalled {store}"), title, advice));
+        // People lack nothing but what they look up. When the log forgot nothing is issued, and the server is not ready.
+        alerts.push(Alert::new(Warn, format!("stalled {store}"), title, advice));
     } else if view.lag_seconds > LAG_SECONDS {
         let title = format!("The {store} is {} behind the log", text::seconds(view.lag_seconds));
         let advice = "Issuing goes on. If it grows in :pipeline, look at its database.";
@@ -257,7 +258,7 @@ mod tests {
         assert_eq!(ledger(|ledger| ledger.parked = 2), ["WARN 2 campaigns are parked in the ledger"]);
         assert_eq!(
             ledger(|ledger| ledger.stalled = Some("disk full".into())),
-            ["PAGE The ledger stands still: disk full"]
+            ["WARN The ledger stands still: disk full"]
         );
         assert_eq!(ledger(|ledger| ledger.lag_seconds = 45.0), ["WARN The ledger is 45 s behind the log"]);
         assert_eq!(ledger(|ledger| ledger.lag_seconds = 29.0), [] as [&str; 0]);

@@ -144,6 +144,19 @@ pub(in crate::read_model) async fn a_replay_that_fails_again_is_parked_again(pla
     assert_eq!(issued(&*model, "summer").await, 1);
 }
 
+pub(in crate::read_model) async fn a_discard_that_comes_while_a_replay_fails_stands(place: &dyn Place) {
+    let history = history();
+    let model = place.open().await;
+    let (claim, bad) = parked(&*model, &history).await;
+    assert!(model.request(bad.position, Remedy::Replay).await.unwrap());
+    // The reader is replaying when an operator asks to discard the message that it is just failing at.
+    assert!(model.request(bad.position, Remedy::Discard).await.unwrap());
+    model.repark(&claim, &Parked { attempts: 6, ..bad.clone() }).await.unwrap();
+    let held = model.parked(0).await.unwrap();
+    assert_eq!((held[0].position, held[0].attempts), (bad.position, 6));
+    assert_eq!(held[0].remedy, Some(Remedy::Discard), "it was accepted");
+}
+
 pub(in crate::read_model) async fn a_wish_for_another_message_is_forgotten(place: &dyn Place) {
     let history = history();
     let model = place.open().await;

@@ -1,8 +1,8 @@
 //! Applying: what is written, and what a writer that is no longer the one cannot write.
 
-use firstcome_shared::projection::{ApplyError, Checkpoint, Remedy, Replayed};
+use firstcome_shared::projection::{ApplyError, Checkpoint, Claim, Remedy, Replayed};
 
-use super::{Place, claim, dump, filled, letter, taken_over};
+use super::{NOW, Place, TTL_MS, claim, dump, filled, letter, taken_over};
 use crate::projection::Views;
 use crate::testing::{History, LOG, id};
 
@@ -91,6 +91,23 @@ pub(in crate::read_model) async fn a_stale_claim_changes_nothing(place: &dyn Pla
     model.replayed(&new, &step).await.unwrap();
     model.apply(&new, end + 1, later, end + 2).await.unwrap();
     assert_ne!(dump(&*model).await, before, "the new claim writes");
+}
+
+pub(in crate::read_model) async fn a_lease_that_is_given_up_is_free_at_once(place: &dyn Place) {
+    let mut history = history();
+    let (model, old) = filled(place, &history).await;
+    model.release(0, "this").await.unwrap();
+    let token = model.claim(0, "next", NOW, TTL_MS).await.unwrap().expect("nobody has it any more");
+    assert!(token > old.token);
+    // Who had it before has nothing to give up.
+    model.release(0, "this").await.unwrap();
+    let new = Claim { token, ..old.clone() };
+    let end = history.end();
+    let later = history.ask("summer", &["e"]).since(end);
+    let stale = model.apply(&old, end, later, end + 1).await;
+    assert!(matches!(stale, Err(ApplyError::Stale)), "{stale:?}");
+    model.apply(&new, end, later, end + 1).await.unwrap();
+    model.release(1, "nobody").await.expect("a partition that nobody ever claimed");
 }
 
 pub(in crate::read_model) async fn a_stale_checkpoint_changes_nothing(place: &dyn Place) {

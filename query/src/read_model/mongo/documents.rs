@@ -208,7 +208,7 @@ pub(super) struct ParkedDocument {
     attempts: u32,
     payload: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    remedy: Option<String>,
+    pub(super) remedy: Option<String>,
 }
 
 /// Most characters of a reason: what is parked shares a document.

@@ -60,6 +60,12 @@ async fn first(server: &Server, partition: u32, holder: &str, until: Millis) -> 
     }
 }
 
+/// Ends the holder's lease.
+pub(super) async fn release(server: &Server, partition: u32, holder: &str) -> Result<(), Failed> {
+    let change = doc! { "$set": { "until": 0_i64 } };
+    changed(server, partition, doc! { "holder": holder }, change).await.map(drop)
+}
+
 /// Refuses a claim that is no longer the stored one, or of another log; else gives the sequence of the checkpoint.
 pub(super) async fn held(server: &Server, claim: &Claim) -> Result<u64, ApplyError> {
     let ours = stored(server, claim.partition).await?.filter(|stored| stored.is_held_by(claim));

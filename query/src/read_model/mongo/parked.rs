@@ -87,9 +87,17 @@ pub(super) async fn replayed(server: &Server, claim: &Claim, step: &Replayed<'_>
 pub(super) async fn repark(server: &Server, claim: &Claim, parked: &Parked) -> Result<(), ApplyError> {
     let mut stored = ours(server, claim).await?;
     let waiting = stored.parked.remove(&parked.campaign).ok_or(ApplyError::Stale)?;
-    let letter = letter(&stored, &Parked { remedy: None, ..parked.clone() })?;
     let field = field(&parked.campaign);
-    let seen = doc! { "token": signed(claim.token), format!("{field}.sequence"): signed(waiting.sequence) };
+    let asked = waiting.remedy.as_deref().map_or(doc! { "$exists": false }.into(), Bson::from);
+    let seen = doc! {
+        "token": signed(claim.token),
+        format!("{field}.sequence"): signed(waiting.sequence),
+        // It is written over: a wish that has come since would be lost.
+        format!("{field}.remedy"): asked,
+    };
+    let waiting = waiting.parked(parked.campaign.clone(), claim.partition);
+    let remedy = waiting.remedy.filter(|remedy| *remedy != Remedy::Replay);
+    let letter = letter(&stored, &Parked { remedy, ..parked.clone() })?;
     stale_unless(changed(server, claim.partition, seen, doc! { "$set": { field: letter } }).await?)
 }
 

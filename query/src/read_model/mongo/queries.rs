@@ -101,10 +101,16 @@ impl ReadModel for MongoReadModel {
         after: Option<u64>,
         limit: u32,
     ) -> Result<Vec<CouponView>, StoreUnavailable> {
+        // Coupons stand in the database before the campaign has counted them, in any order: a batch may be on its way, or
+        // be cut off. So those beyond its highest are left out, and what is shown has no gap (ARCHITECTURE J2).
+        let highest = self.campaign(campaign).await?.map_or(0, |view| signed(view.highest));
         let key = |seq: i64| doc! { "c": campaign.as_str(), "s": seq };
         let (beyond, direction) = match order {
-            Order::Ascending => (doc! { "$gt": key(after.map_or(-1, signed)), "$lte": key(i64::MAX) }, 1),
-            Order::Descending => (doc! { "$gt": key(-1), "$lt": key(after.map_or(i64::MAX, signed)) }, -1),
+            Order::Ascending => (doc! { "$gt": key(after.map_or(-1, signed)), "$lte": key(highest) }, 1),
+            Order::Descending => {
+                let before = after.map_or(i64::MAX, signed).min(highest.saturating_add(1));
+                (doc! { "$gt": key(-1), "$lt": key(before) }, -1)
+            }
         };
         self.page(doc! { "_id": beyond }, direction, limit).await
     }

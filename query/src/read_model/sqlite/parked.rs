@@ -113,7 +113,8 @@ pub(super) async fn repark(writer: &SqlitePool, claim: &Claim, parked: &Parked) 
     let mut transaction = begin(writer).await?;
     holds(&mut transaction, claim).await?;
     let updated = sqlx::query(
-        "UPDATE parked SET sequence = ?2, reason = ?3, parked_at = ?4, attempts = ?5, payload = ?6, remedy = NULL
+        "UPDATE parked SET sequence = ?2, reason = ?3, parked_at = ?4, attempts = ?5, payload = ?6,
+             remedy = nullif(remedy, 'replay')
          WHERE campaign = ?1",
     )
     .bind(parked.campaign.as_str())

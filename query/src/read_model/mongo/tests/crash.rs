@@ -12,7 +12,8 @@ use crate::read_model::contract::{Dump, claim, dump, letter, taken_over};
 use crate::read_model::mongo::MongoReadModel;
 use crate::read_model::mongo::coupons;
 use crate::read_model::mongo::documents::CouponDocument;
-use crate::testing::History;
+use crate::read_model::{Order, ReadModel};
+use crate::testing::{History, id};
 
 /// More calls than any step makes.
 const MANY: usize = 40;
@@ -56,6 +57,30 @@ async fn half_of_the_coupons_is_no_more_than_none() {
         applied_to_the_end(&model, &claim, &history, 3).await;
         assert_eq!(dump(&model).await, expected);
     }
+}
+
+/// A batch's coupons are inserted a thousand a call, two calls side by side: the later ones may stand there first, and
+/// alone for a while when the writer dies (P3).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_has_no_gap_while_a_batch_is_half_written() {
+    let history = history();
+    let (model, claim) = begun(&shared::mongo_database().await, &history).await;
+    let mut views = crate::projection::Views::default();
+    views.fold(&history.deliveries).unwrap();
+    let later = views.coupons.iter().filter(|coupon| coupon.campaign == id("summer") && coupon.seq > 6);
+    let later: Vec<CouponDocument> = later.map(CouponDocument::from).collect();
+    coupons::insert(&model.writer, &later).await.unwrap();
+    let listed = async |order, after| {
+        let coupons = model.coupons(&id("summer"), order, after, 100).await.unwrap();
+        coupons.iter().map(|coupon| coupon.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(Order::Ascending, None).await, [1, 2, 3]);
+    assert_eq!(listed(Order::Ascending, Some(3)).await, [0; 0]);
+    assert_eq!(listed(Order::Descending, None).await, [3, 2, 1]);
+    assert_eq!(listed(Order::Descending, Some(9)).await, [3, 2, 1]);
+    applied_to_the_end(&model, &claim, &history, 3).await;
+    assert_eq!(listed(Order::Ascending, Some(3)).await, (4..=14).collect::<Vec<_>>());
+    assert_eq!(listed(Order::Descending, None).await, (1..=14).rev().collect::<Vec<_>>());
 }
 
 /// 1 and 2 create summer and winter, 3 summer issues, 4 is bad, 5 and 6 summer again, 7 winter issues.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use firstcome_shared::projection::{ApplyError, Projection, Replayed};
+use firstcome_shared::projection::{ApplyError, Projection, Remedy, Replayed};
 use firstcome_testkit::shared;
 
 use super::{BASE, applied_to_the_end, begun, clean, history, open};
@@ -62,6 +62,38 @@ async fn who_lost_the_lease_in_the_middle_of_a_batch_changes_nothing() {
             applied_to_the_end(&new, &token, &history, 4).await;
             assert_eq!(dump(&*new).await, expected, "{meanwhile:?} in front of call {n}");
         }
+    }
+}
+
+/// What is parked is written over, so a wish that comes after it was read ends the step.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wish_that_comes_while_a_campaign_is_parked_again_is_kept() {
+    let history = history();
+    let url = shared::mongo_database().await;
+    let (model, claim) = begun(&url, &history).await;
+    let operator = Arc::new(open(&url).await);
+    let bad = letter(&history.since(BASE)[0], "why");
+    model.park(&claim, BASE, &bad, BASE + 1).await.unwrap();
+    for before in [None, Some(Remedy::Replay)] {
+        if let Some(remedy) = before {
+            assert!(operator.request(bad.position, remedy).await.unwrap());
+        }
+        let (asker, position) = (Arc::clone(&operator), bad.position);
+        model.writer.hook.set(move |call| {
+            let asker = Arc::clone(&asker);
+            Box::pin(async move {
+                if call == 1 {
+                    assert!(asker.request(position, Remedy::Discard).await.unwrap());
+                }
+                Ok(())
+            })
+        });
+        let late = model.repark(&claim, &bad).await;
+        assert!(matches!(late, Err(ApplyError::Stale)), "{late:?}");
+        assert_eq!(operator.parked(0).await.unwrap()[0].remedy, Some(Remedy::Discard));
+        model.writer.hook.take_off();
+        model.repark(&claim, &bad).await.unwrap();
+        assert_eq!(operator.parked(0).await.unwrap()[0].remedy, Some(Remedy::Discard));
     }
 }
 

@@ -243,6 +243,45 @@ async fn without_a_quorum_nothing_is_appended_and_nothing_is_said_to_be_missing(
     assert_eq!(answered(|| log.end(&unknown)).await, None);
 }
 
+/// A leader that has lost its quorum may miss the newest: "there is no more" would end a replay half-way, and an end below
+/// a checkpoint would be taken for a log that forgot.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_quorum_nobody_is_told_that_there_is_no_more() {
+    let cluster = NatsCluster::start().await;
+    let settings = copied(&cluster);
+    let leads = leader_of_new(&cluster, &settings).await;
+    let log = opened(&Settings { url: cluster.node(leads).url(), ..settings }).await;
+    let subject = decisions("summer");
+    let end = filled(&*log, &subject, 0..3).await;
+    let ask = async || {
+        [
+            log.read(&subject, end, ALL).await.map(|read| read.len()),
+            log.read_campaign(&subject.campaign, end, ALL).await.map(|read| read.len()),
+            log.read_partition(0, end, ALL).await.map(|read| read.len()),
+            log.backlog(0, end).await.map(|backlog| usize::try_from(backlog.messages).unwrap()),
+            log.backlog(0, end + 1).await.map(|backlog| usize::try_from(backlog.messages).unwrap()),
+        ]
+    };
+    let with_quorum = ask().await;
+    assert!(with_quorum.iter().all(|answer| matches!(answer, Ok(0))), "{with_quorum:?}");
+    for node in (0..3).filter(|node| *node != leads) {
+        cluster.node(node).kill().await;
+    }
+    // It does not give up its office at once; until then it knows that it may have lost it.
+    let doubts = |answer: &Result<usize, LogUnavailable>| {
+        answer.as_ref().is_err_and(|error| error.0.contains("too few of the servers"))
+    };
+    let began = Instant::now();
+    loop {
+        let answers = ask().await;
+        if answers.iter().all(doubts) {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{answers:?}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
 async fn leader_of_new(cluster: &NatsCluster, settings: &Settings) -> usize {
     drop(opened(settings).await);
     leader(cluster, &settings.name).await
