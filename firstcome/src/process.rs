@@ -74,11 +74,12 @@ impl Ground {
             );
         }
         let over_there = self.projections.handle();
-        let _entered = over_there.enter();
         for reader in service.ledger_readers() {
-            self.lifecycle.spawn("ledger reader", reader.run(self.lifecycle.stop()));
+            self.lifecycle.spawn_on(&over_there, "ledger reader", reader.run(self.lifecycle.stop()));
         }
-        self.lifecycle.spawn("metrics", Arc::clone(&service).measure());
+        let (gauges, comparison) = service.measure();
+        self.lifecycle.spawn("metrics", gauges);
+        self.lifecycle.spawn_on(&over_there, "comparison of the stores", comparison);
         Ok(service)
     }
 
@@ -86,11 +87,12 @@ impl Ground {
     pub fn read_side(&self, log: Arc<dyn EventLog>, model: Arc<dyn ReadModel>) -> Arc<Query> {
         let query = Arc::new(Query::new(log, model, Arc::clone(&self.clock), self.lifecycle.stop()));
         let over_there = self.projections.handle();
-        let _entered = over_there.enter();
         for reader in query.readers() {
-            self.lifecycle.spawn("read model reader", reader.run(self.lifecycle.stop()));
+            self.lifecycle.spawn_on(&over_there, "read model reader", reader.run(self.lifecycle.stop()));
         }
-        self.lifecycle.spawn("metrics of the read model", Arc::clone(&query).measure());
+        let (gauges, comparison) = query.measure();
+        self.lifecycle.spawn("metrics of the read model", gauges);
+        self.lifecycle.spawn_on(&over_there, "comparison of the read model", comparison);
         query
     }
 

@@ -23,11 +23,19 @@ const EVERY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Query {
-    /// Keeps the metrics of the read side until the process stops.
-    pub async fn measure(self: Arc<Self>) {
-        let campaigns = Campaigns::default();
-        let both = async { tokio::join!(self.keep_gauges(&campaigns), self.compare_with_log(&campaigns)) };
-        self.shutdown.run_until_cancelled(both).await;
+    /// Two tasks that keep the metrics of the read side until the process stops: the gauges, which must be true while
+    /// everybody asks; and the comparison with the log, which may be served last.
+    pub fn measure(self: &Arc<Self>) -> (impl Future<Output = ()> + use<>, impl Future<Output = ()> + use<>) {
+        let campaigns = Arc::new(Campaigns::default());
+        let (query, watched) = (Arc::clone(self), Arc::clone(&campaigns));
+        let gauges = async move {
+            query.shutdown.run_until_cancelled(query.keep_gauges(&watched)).await;
+        };
+        let query = Arc::clone(self);
+        let comparison = async move {
+            query.shutdown.run_until_cancelled(query.compare_with_log(&campaigns)).await;
+        };
+        (gauges, comparison)
     }
 
     async fn keep_gauges(&self, campaigns: &Campaigns) {

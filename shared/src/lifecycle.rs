@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -16,11 +17,20 @@ use tokio_util::task::TaskTracker;
 const LAST_WAIT: Duration = Duration::from_secs(10);
 
 /// Owns the background tasks of a process. Clones are the same owner.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Lifecycle {
     stop: CancellationToken,
     tasks: TaskTracker,
     died: Arc<watch::Sender<Option<String>>>,
+    home: Option<Handle>,
+}
+
+impl Default for Lifecycle {
+    /// The runtime that it is made on is its home.
+    fn default() -> Self {
+        let home = Handle::try_current().ok();
+        Self { stop: CancellationToken::default(), tasks: TaskTracker::default(), died: Arc::default(), home }
+    }
 }
 
 impl Lifecycle {
@@ -30,13 +40,38 @@ impl Lifecycle {
     }
 
     /// Runs `task` in the background. It may end at any time, but not panic: that ends the process.
+    ///
+    /// It runs at home, whoever spawns it: a lane that something of low priority was the first to need must not stay
+    /// there for life.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let task = self.watched(name, task);
+        match &self.home {
+            Some(home) => self.tasks.spawn_on(task, home),
+            None => self.tasks.spawn(task),
+        };
+    }
+
+    /// Runs `task` like [`Self::spawn`], but on that runtime.
+    pub fn spawn_on(
+        &self,
+        runtime: &Handle,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.tasks.spawn_on(self.watched(name, task), runtime);
+    }
+
+    fn watched(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let died = Arc::clone(&self.died);
-        self.tasks.spawn(async move {
+        async move {
             if AssertUnwindSafe(task).catch_unwind().await.is_err() {
                 died.send_replace(Some(name.to_owned()));
             }
-        });
+        }
     }
 
     /// Returns the name of the first task that died.
@@ -73,5 +108,29 @@ mod tests {
         lifecycle.spawn("dies", async { panic!("on purpose") });
         assert_eq!(lifecycle.death().await, "dies");
         lifecycle.shut_down().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_task_runs_at_home_whoever_spawns_it() {
+        let lifecycle = Lifecycle::default();
+        let elsewhere = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("elsewhere")
+            .build()
+            .unwrap();
+        let named = |lifecycle: Lifecycle, there: Option<Handle>| async move {
+            let (sender, name) = tokio::sync::oneshot::channel();
+            let task = async move { sender.send(std::thread::current().name().map(str::to_owned)).unwrap() };
+            match there {
+                Some(there) => lifecycle.spawn_on(&there, "named", task),
+                None => lifecycle.spawn("named", task),
+            }
+            name.await.unwrap().unwrap()
+        };
+        let there = elsewhere.handle().clone();
+        let home = elsewhere.spawn(named(lifecycle.clone(), None)).await.unwrap();
+        assert_ne!(home, "elsewhere");
+        assert_eq!(named(lifecycle, Some(there)).await, "elsewhere");
+        elsewhere.shutdown_background();
     }
 }

@@ -28,12 +28,20 @@ const EVERY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Service {
-    /// Keeps the metrics until the process stops.
-    pub async fn measure(self: Arc<Self>) {
+    /// Two tasks that keep the metrics until the process stops: the gauges, which must be true while everybody asks;
+    /// and the comparison of the stores, which may be served last.
+    pub fn measure(self: &Arc<Self>) -> (impl Future<Output = ()> + use<>, impl Future<Output = ()> + use<>) {
+        let campaigns = Arc::new(Campaigns::default());
         let stop = self.lanes.parts().lifecycle.stop();
-        let campaigns = Campaigns::default();
-        let both = async { tokio::join!(self.keep_gauges(&campaigns), self.compare_stores(&campaigns)) };
-        stop.run_until_cancelled(both).await;
+        let (service, watched, until) = (Arc::clone(self), Arc::clone(&campaigns), stop.clone());
+        let gauges = async move {
+            until.run_until_cancelled(service.keep_gauges(&watched)).await;
+        };
+        let service = Arc::clone(self);
+        let comparison = async move {
+            stop.run_until_cancelled(service.compare_stores(&campaigns)).await;
+        };
+        (gauges, comparison)
     }
 
     async fn keep_gauges(&self, campaigns: &Campaigns) {

@@ -1,8 +1,8 @@
 //! A gate that is watched: calls are counted and may be held, before they are carried out or after, or not answered
 //! at all. One an instance, all over the same real gate.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use firstcome_shared::domain::{Ask, CampaignId, Command, Refused, Verdict};
@@ -20,6 +20,8 @@ pub(crate) struct WatchedGate {
     asked: AtomicU64,
     glances: AtomicU64,
     outbox_reads: AtomicU64,
+    /// The thread of the last reply of the outbox.
+    outbox_thread: Mutex<String>,
     commanded: AtomicU64,
     incarnation_reads: AtomicU64,
     away: AtomicBool,
@@ -47,6 +49,7 @@ impl WatchedGate {
             asked: AtomicU64::new(0),
             glances: AtomicU64::new(0),
             outbox_reads: AtomicU64::new(0),
+            outbox_thread: Mutex::default(),
             commanded: AtomicU64::new(0),
             incarnation_reads: AtomicU64::new(0),
             away: AtomicBool::new(false),
@@ -93,6 +96,11 @@ impl WatchedGate {
     /// Replies of the outbox so far.
     pub(crate) fn outbox_calls(&self) -> u64 {
         self.outbox_reads.load(Ordering::SeqCst)
+    }
+
+    /// Where the lane's worker reads the outbox.
+    pub(crate) fn outbox_thread(&self) -> String {
+        self.outbox_thread.lock().unwrap().clone()
     }
 
     /// Replies that name the incarnation so far.
@@ -157,6 +165,7 @@ impl Gate for WatchedGate {
         self.reachable("outbox")?;
         let reply = self.inner.outbox(campaign, call, after, max_bytes).await;
         self.outboxes.pass().await;
+        *self.outbox_thread.lock().unwrap() = std::thread::current().name().unwrap_or_default().to_owned();
         self.outbox_reads.fetch_add(1, Ordering::SeqCst);
         reply
     }

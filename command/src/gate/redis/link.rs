@@ -12,7 +12,9 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, PushInfo, PushKind, RedisError,
     Value,
 };
+use tokio::runtime::Handle;
 use tokio::sync::Mutex;
+use tokio_util::context::TokioContext;
 
 const CONNECT: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(2);
@@ -42,6 +44,8 @@ impl fmt::Display for Fault {
 /// One server, connected to when first asked.
 pub(super) struct Link {
     client: Client,
+    /// Drives the connections, whoever asks first: one that stood on the projections' runtime would be served last.
+    home: Handle,
     open: RwLock<Option<Open>>,
     /// Why the last attempt failed. Whoever connects holds it.
     connecting: Mutex<String>,
@@ -58,9 +62,9 @@ struct Open {
 }
 
 impl Link {
-    pub(super) fn new(info: ConnectionInfo) -> Result<Self, RedisError> {
+    pub(super) fn new(info: ConnectionInfo, home: Handle) -> Result<Self, RedisError> {
         let (open, connecting) = (RwLock::new(None), Mutex::default());
-        Ok(Self { client: Client::open(info)?, open, connecting, attempts: AtomicU64::new(0) })
+        Ok(Self { client: Client::open(info)?, home, open, connecting, attempts: AtomicU64::new(0) })
     }
 
     /// Sends a command, once.
@@ -112,7 +116,8 @@ impl Link {
             .set_response_timeout(Some(ANSWER))
             .set_pipeline_buffer_size(QUEUE)
             .set_push_sender(notice);
-        let connected = self.client.get_multiplexed_async_connection_with_config(&config).await;
+        let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
+        let connected = TokioContext::new(connecting, self.home.clone()).await;
         self.attempts.store(number + 1, Ordering::Release);
         match connected {
             Ok(connection) => {

@@ -14,6 +14,8 @@ use redis::{
     RedisError, ServerErrorKind, Value,
 };
 
+use tokio::runtime::Handle;
+
 use super::link::{Fault, Link};
 
 /// A call is sent on so many times at most: each time it was certainly not carried out.
@@ -44,6 +46,7 @@ impl Address {
 /// The servers that are known, and who owns what.
 pub(super) struct Nodes {
     info: ConnectionInfo,
+    home: Handle,
     seeds: Vec<Address>,
     turn: AtomicUsize,
     links: RwLock<HashMap<Address, Arc<Link>>>,
@@ -51,7 +54,7 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    /// The servers of `url`: one, or some of a cluster, separated by commas.
+    /// The servers of `url`: one, or some of a cluster, separated by commas. Connections live on the caller's runtime.
     pub(super) fn new(url: &str) -> Result<Self, RedisError> {
         let mut infos = Vec::new();
         for part in url.split(',').map(str::trim) {
@@ -68,7 +71,8 @@ impl Nodes {
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let info = info.set_redis_settings(settings);
         let (links, owners) = (RwLock::default(), RwLock::default());
-        Ok(Self { info, seeds, turn: AtomicUsize::new(0), links, owners })
+        let home = Handle::current();
+        Ok(Self { info, home, seeds, turn: AtomicUsize::new(0), links, owners })
     }
 
     /// Those that the URL names.
@@ -156,7 +160,8 @@ impl Nodes {
             return Ok(Arc::clone(link));
         }
         let info = self.info.clone().set_addr(ConnectionAddr::Tcp(address.host.clone(), address.port));
-        let link = Arc::new(Link::new(info).map_err(|error| Fault::NotSent(error.to_string()))?);
+        let link =
+            Arc::new(Link::new(info, self.home.clone()).map_err(|error| Fault::NotSent(error.to_string()))?);
         let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(links.entry(address.clone()).or_insert(link)))
     }
@@ -184,8 +189,8 @@ fn redirection(fault: &Fault, asked: &Address) -> Option<Redirection> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_url_names_one_server_or_several() {
+    #[tokio::test]
+    async fn a_url_names_one_server_or_several() {
         let seeds = |url| {
             Nodes::new(url).map(|nodes| nodes.seeds().iter().map(ToString::to_string).collect::<Vec<_>>())
         };

@@ -1,5 +1,7 @@
 //! What the gauges say of campaigns that are open, held, over, or should be open and are not.
 
+use std::sync::Arc;
+
 use firstcome_shared::domain::Command;
 use firstcome_shared::telemetry::install_metrics;
 use firstcome_shared::wire::Store;
@@ -131,6 +133,25 @@ async fn a_campaign_that_nobody_has_asked_for_is_found_in_the_log() {
     assert_eq!(rig.state(), [YES, YES, NO]);
     assert!(two.service.lanes.known(&id(rig.name)).is_some(), "the gate is ready for who asks first");
     assert_eq!(rig.world.epoch(rig.name).await, 1, "and was not rebuilt for it");
+}
+
+/// A lane lives as long as the process, and issuing goes first: it must not stay where things of low priority run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lane_that_was_opened_from_elsewhere_works_where_requests_are_served() {
+    let rig = Rig::new("measured-home").await;
+    let two = Arc::new(rig.world.instance().await);
+    let projections = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("projections")
+        .enable_all()
+        .build()
+        .unwrap();
+    let (campaigns, there) = (Campaigns::default(), Arc::clone(&two));
+    projections.spawn(async move { campaigns.look(&there.service).await }).await.unwrap();
+    assert!(two.service.lanes.known(&id(rig.name)).is_some(), "opened over there");
+    until("its worker sweeps", || async { two.gate.outbox_calls() > 0 }).await;
+    assert_ne!(two.gate.outbox_thread(), "projections");
+    projections.shutdown_background();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,5 @@
 //! Dead letters over HTTP: seen, replayed, discarded, and never without a trace.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use axum::http::StatusCode;
@@ -124,7 +123,8 @@ async fn only_operators_act_and_only_on_what_is_there() {
 #[tokio::test]
 async fn the_metrics_tell_of_it() {
     let rig = parked().await;
-    tokio::spawn(Arc::clone(&rig.query).measure());
+    let (gauges, _comparison) = rig.query.measure();
+    tokio::spawn(gauges);
     let metrics = install_metrics().unwrap();
     let shown = until("parked", async || {
         Some(metrics.render())
