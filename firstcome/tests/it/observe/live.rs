@@ -32,8 +32,9 @@ fn sent(expression: &str) -> String {
 /// The same comparison as a question with an answer in any case: 0 or 1 for each series that is compared. So data that
 /// is missing, or labels that do not fit, show, though all is well.
 fn answerable(expression: &str) -> String {
-    let mut text = expression.to_owned();
-    for comparison in [" > ", " < "] {
+    // What asks whether something is absent has no answer while it is there.
+    let mut text = expression.strip_prefix("absent(").map_or(expression, |it| it.trim_end_matches(')')).to_owned();
+    for comparison in [" > ", " < ", " == "] {
         text = text.replace(comparison, &format!("{comparison}bool "));
     }
     text
