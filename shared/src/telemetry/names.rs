@@ -125,7 +125,7 @@ metrics! {
     LOG_POSITION = "firstcome_log_position", Gauge, Count, [partition],
         "Sequence number of the log's last message.";
     LOG_FORGOT = "firstcome_log_forgot", Gauge, Count, [projection],
-        "1 when the log is not the one that the projection was read from: nothing is issued; else 0.";
+        "1 when the log is not the one that the projection was read from, which then stands still; of the ledger: nothing is issued; else 0.";
     CONSUMER_POSITION = "firstcome_consumer_position", Gauge, Count, [projection, partition],
         "Sequence number up to which a projection has applied the log.";
     LAG_EVENTS = "firstcome_lag_events", Gauge, Count, [projection],
