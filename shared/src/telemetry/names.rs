@@ -93,7 +93,7 @@ metrics! {
     CAMPAIGN_DUE = "firstcome_campaign_due", Gauge, Count, [campaign],
         "1 while coupons should be handed out: a window is open by the clock, coupons are left, and nobody paused or cancelled it; else 0.";
     CAMPAIGN_OPEN = "firstcome_campaign_open", Gauge, Count, [campaign],
-        "1 while this instance can hand out coupons: the gate answers and says open, and the log takes appends; else 0.";
+        "1 while this instance can hand out coupons: the gate says open and takes writes, and the log takes appends; else 0.";
     CAMPAIGN_PAUSED = "firstcome_campaign_paused", Gauge, Count, [campaign],
         "1 while an operator holds a campaign whose window is open by the clock, else 0.";
     CAMPAIGNS_UNSHOWN = "firstcome_campaigns_unshown", Gauge, Count, [],
@@ -158,7 +158,7 @@ metrics! {
         "People admitted from the waiting room.";
 
     DEPENDENCY_UP = "firstcome_dependency_up", Gauge, Count, [dependency, kind],
-        "1 when a dependency (gate, log, ledger, read_model) answers, else 0; kind is what stands behind it.";
+        "1 when a dependency (gate, log, ledger, read_model) answers, and gate and log take writes, else 0; kind is what stands behind it.";
     HTTP_REQUESTS_TOTAL = "firstcome_http_requests_total", Counter, Count, [method, route, status],
         "Requests.";
     HTTP_REQUEST_DURATION_SECONDS = "firstcome_http_request_duration_seconds", Histogram(REQUEST), Seconds, [method, route],

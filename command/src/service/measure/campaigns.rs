@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::watched::{Known, Watched};
 use super::{PATIENCE, number};
 use crate::gate::{Gate, View};
-use crate::lane::{Lane, NoAnswer};
+use crate::lane::Lane;
 use crate::service::Service;
 
 /// Most campaigns that have series at a time.
@@ -53,16 +53,17 @@ impl Campaigns {
         };
         let looks = wanted.into_iter().map(|campaign| async {
             let look = timeout(PATIENCE, look(service, &campaign)).await;
-            let (lane, view) = look.unwrap_or_else(|_| (service.lanes.known(&campaign), None));
-            (campaign, lane, view)
+            let late = || Look { lane: service.lanes.known(&campaign), view: None, writable: false };
+            let look = look.unwrap_or_else(|_| late());
+            (campaign, look)
         });
         let looks: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
         self.probe_gate(service).await;
 
         let mut watched = self.watched.lock().await;
-        for (campaign, lane, view) in looks {
+        for (campaign, look) in looks {
             if let Some(it) = watched.get_mut(&campaign) {
-                it.looked(lane, view);
+                it.looked(look);
             }
         }
         let now = service.clock().now();
@@ -168,8 +169,12 @@ impl Campaigns {
         // Unknown campaigns are answered too.
         let Some(campaign) = next.clone().or_else(|| CampaignId::parse("probe").ok()) else { return };
         let gate = &service.lanes.parts().gate;
-        service.set_gate_away(match timeout(PATIENCE, gate.glance(&campaign)).await {
-            Ok(Ok(_)) => None,
+        let probe = async {
+            gate.glance(&campaign).await?;
+            gate.writable(&campaign).await
+        };
+        service.set_gate_away(match timeout(PATIENCE, probe).await {
+            Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("the gate did not answer in time".to_owned()),
         });
@@ -192,13 +197,19 @@ async fn created(service: &Service, campaign: &CampaignId) -> Result<Option<Know
     })
 }
 
-async fn look(service: &Service, campaign: &CampaignId) -> (Option<Arc<Lane>>, Option<View>) {
-    let lane: Result<Arc<Lane>, NoAnswer> = service.lane(campaign).await;
-    match lane {
-        Ok(lane) => {
-            let view = lane.read(Gate::view).await.ok();
-            (Some(lane), view)
-        }
-        Err(_) => (None, None),
-    }
+/// What a look at a campaign showed.
+pub(super) struct Look {
+    pub(super) lane: Option<Arc<Lane>>,
+    pub(super) view: Option<View>,
+    /// The gate could decide.
+    pub(super) writable: bool,
+}
+
+async fn look(service: &Service, campaign: &CampaignId) -> Look {
+    let Ok(lane) = service.lane(campaign).await else {
+        return Look { lane: None, view: None, writable: false };
+    };
+    let view = lane.read(Gate::view).await.ok();
+    let writable = view.is_some() && service.lanes.parts().gate.writable(campaign).await.is_ok();
+    Look { lane: Some(lane), view, writable }
 }

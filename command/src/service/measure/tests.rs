@@ -104,6 +104,25 @@ async fn a_campaign_that_should_be_open_and_is_not_shows() {
     assert_eq!(rig.state(), [YES, NO, NO], "nothing is decided while the log is away");
 }
 
+/// As Redis with no memory left: every read is answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gate_that_takes_no_writes_is_away_and_its_campaigns_are_not_open() {
+    let rig = Rig::new("measured-full").await;
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, YES, NO]);
+    rig.instance.gate.set_full(true);
+    assert!(rig.instance.ask(rig.name, person("ann")).await.is_err());
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, NO, NO], "whether anybody asks or not");
+    let dependencies = rig.instance.service.pipeline().await.dependencies;
+    let gate = dependencies.iter().find(|it| it.name == "gate").unwrap();
+    assert!(!gate.up && gate.detail.as_ref().unwrap().contains("full"), "{gate:?}");
+    rig.instance.gate.set_full(false);
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, YES, NO]);
+    assert_eq!(rig.instance.service.gate_away(), None);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_campaign_loses_its_series_a_minute_after_it_is_over() {
     for (name, end) in [("measured-cancelled", true), ("measured-ended", false)] {

@@ -15,6 +15,7 @@ use firstcome_shared::telemetry::{
 use firstcome_shared::wire::{StateReason, Store};
 use metrics::Gauge;
 
+use super::campaigns::Look;
 use super::number;
 use crate::gate::View;
 use crate::lane::Lane;
@@ -76,8 +77,8 @@ impl From<View> for Known {
 pub(super) struct Watched {
     pub(super) known: Known,
     pub(super) lane: Option<Arc<Lane>>,
-    /// The gate answered the last look.
-    answered: bool,
+    /// The gate answered the last look, and could have decided.
+    ready: bool,
     next_look: Instant,
     shown: bool,
     /// Since when it has not been active.
@@ -144,7 +145,7 @@ impl Watched {
         Self {
             known,
             lane: None,
-            answered: false,
+            ready: false,
             next_look: Instant::now(),
             shown: false,
             // One that has not been active yet does not linger.
@@ -164,10 +165,10 @@ impl Watched {
     }
 
     /// A look came out like this.
-    pub(super) fn looked(&mut self, lane: Option<Arc<Lane>>, view: Option<View>) {
-        self.lane = lane.or(self.lane.take());
-        self.answered = view.is_some();
-        match view {
+    pub(super) fn looked(&mut self, look: Look) {
+        self.lane = look.lane.or(self.lane.take());
+        self.ready = look.writable;
+        match look.view {
             Some(view) => self.known = view.into(),
             None => self.next_look = Instant::now() + BACK_OFF,
         }
@@ -218,7 +219,7 @@ impl Watched {
         // Stock and issues are of one moment, and so are due and open.
         let _held = gauges.scope.hold();
         flag(&gauges.due, known.due(now));
-        flag(&gauges.open, self.answered && log_answers && known.due(now));
+        flag(&gauges.open, self.ready && log_answers && known.due(now));
         flag(&gauges.paused, known.flags.paused && known.definition.open_window(now).is_some());
         let window = known.definition.open_window(now).or_else(|| known.definition.next_window(now));
         if let Some(window) = window.or_else(|| known.definition.windows.len().checked_sub(1)) {
