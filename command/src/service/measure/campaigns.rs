@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use firstcome_shared::domain::CampaignId;
+use firstcome_shared::domain::{Book, CampaignId};
 use firstcome_shared::event::{Event, Message};
-use firstcome_shared::event_log::{LogUnavailable, Subject};
+use firstcome_shared::event_log::{Budget, LogUnavailable, Subject};
 use firstcome_shared::telemetry::CAMPAIGNS_UNSHOWN;
 use futures::{StreamExt, stream};
 use metrics::gauge;
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::watched::{Known, Watched};
 use super::{PATIENCE, number};
-use crate::gate::{Gate, View};
+use crate::gate::Gate;
 use crate::lane::Lane;
 use crate::service::Service;
 
@@ -24,6 +24,8 @@ pub(super) const MOST: usize = 500;
 /// The log is searched for campaigns this often.
 const SEARCH_EVERY: Duration = Duration::from_secs(15);
 const PAGE: u32 = 256;
+/// A campaign whose part of the log is not longer is folded to know where it stands.
+const SHORT: Budget = Budget { messages: 64, bytes: 256 << 10 };
 /// Campaigns that are looked at together.
 const AT_ONCE: usize = 64;
 
@@ -47,13 +49,13 @@ impl Campaigns {
         }
         self.add_lanes(service).await;
         let now = service.clock().now();
-        let wanted: Vec<CampaignId> = {
+        let wanted: Vec<(CampaignId, At)> = {
             let watched = self.watched.lock().await;
-            watched.iter().filter(|(_, it)| it.wants_look(now)).map(|(id, _)| id.clone()).collect()
+            watched.iter().filter_map(|(id, it)| Some((id.clone(), it.wants_look(now)?))).collect()
         };
-        let looks = wanted.into_iter().map(|campaign| async {
-            let look = timeout(PATIENCE, look(service, &campaign)).await;
-            let late = || Look { lane: service.lanes.known(&campaign), view: None, writable: false };
+        let looks = wanted.into_iter().map(|(campaign, at)| async move {
+            let look = timeout(PATIENCE, look(service, &campaign, at)).await;
+            let late = || Look { lane: service.lanes.known(&campaign), failed: true, ..Look::default() };
             let look = look.unwrap_or_else(|_| late());
             (campaign, look)
         });
@@ -67,14 +69,15 @@ impl Campaigns {
             }
         }
         let now = service.clock().now();
+        let gate_answers = service.gate_away().is_none();
         let (mut shown, mut unshown) = (0, 0_usize);
         let mut ended = Vec::new();
         for (campaign, it) in watched.iter_mut() {
             let show = it.is_shown(now);
             if show && shown < MOST {
                 shown += 1;
-                it.set(now, intact);
                 it.show(true);
+                it.set(now, gate_answers, intact);
             } else {
                 unshown += usize::from(show);
                 it.show(false);
@@ -192,24 +195,65 @@ async fn created(service: &Service, campaign: &CampaignId) -> Result<Option<Know
     let message = first.and_then(|first| Message::decode(&first.payload).ok());
     let event = message.and_then(|message| message.entries.into_iter().next());
     Ok(match event.map(|entry| entry.event) {
-        Some(Event::CampaignCreated { definition, .. }) => Some(Known::new(definition)),
+        Some(Event::CampaignCreated { definition, .. }) => Some(Known::created(definition)),
         _ => None,
     })
 }
 
-/// What a look at a campaign showed.
-pub(super) struct Look {
-    pub(super) lane: Option<Arc<Lane>>,
-    pub(super) view: Option<View>,
-    /// The gate could decide.
-    pub(super) writable: bool,
+/// Where a campaign is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum At {
+    Gate { sure: bool },
+    Log,
 }
 
-async fn look(service: &Service, campaign: &CampaignId) -> Look {
-    let Ok(lane) = service.lane(campaign).await else {
-        return Look { lane: None, view: None, writable: false };
+/// What a look at a campaign showed.
+#[derive(Default)]
+pub(super) struct Look {
+    pub(super) lane: Option<Arc<Lane>>,
+    pub(super) known: Option<Known>,
+    /// The gate answered and could decide.
+    pub(super) ready: bool,
+    /// The gate did not answer.
+    pub(super) failed: bool,
+}
+
+async fn look(service: &Service, campaign: &CampaignId, at: At) -> Look {
+    let of_log = async || folded(service, campaign).await.unwrap_or(None);
+    let sure = match at {
+        At::Gate { sure } => sure,
+        At::Log => return Look { known: of_log().await, ..Look::default() },
     };
-    let view = lane.read(Gate::view).await.ok();
-    let writable = view.is_some() && service.lanes.parts().gate.writable(campaign).await.is_ok();
-    Look { lane: Some(lane), view, writable }
+    let Ok(lane) = service.lane(campaign).await else { return Look { failed: true, ..Look::default() } };
+    if let Ok(view) = lane.read(Gate::view).await {
+        let ready = service.lanes.parts().gate.writable(campaign).await.is_ok();
+        Look { lane: Some(lane), known: Some(view.into()), ready, failed: false }
+    } else {
+        let known = if sure { None } else { of_log().await };
+        Look { lane: Some(lane), known, ready: false, failed: true }
+    }
+}
+
+/// The campaign as the log says, where that is quickly read: before many have asked.
+async fn folded(service: &Service, campaign: &CampaignId) -> Result<Option<Known>, LogUnavailable> {
+    let subject = Subject::decisions(campaign);
+    let messages = service.log().read(&subject, 0, SHORT).await?;
+    let end = service.log().end(&subject).await?;
+    if messages.last().map(|last| last.position) != end.map(|end| end.position) {
+        return Ok(None);
+    }
+    let mut book: Option<Book> = None;
+    for stored in &messages {
+        let Ok(message) = Message::decode(&stored.payload) else { return Ok(None) };
+        for entry in &message.entries {
+            if let Some(book) = &mut book {
+                if book.apply(entry).is_err() {
+                    return Ok(None);
+                }
+            } else if let Event::CampaignCreated { definition, .. } = &entry.event {
+                book = Some(Book::new(definition.clone(), entry.at));
+            }
+        }
+    }
+    Ok(book.map(Known::from))
 }

@@ -19,9 +19,13 @@ struct Rig {
 
 impl Rig {
     async fn new(name: &'static str) -> Self {
+        Self::of(name, 5).await
+    }
+
+    async fn of(name: &'static str, stock: u64) -> Self {
         let world = World::new().await;
         let instance = world.instance().await;
-        instance.service.create(&one_off(name, 5), "olga").await.unwrap();
+        instance.service.create(&one_off(name, stock), "olga").await.unwrap();
         Self { world, instance, campaigns: Campaigns::default(), name }
     }
 
@@ -102,6 +106,42 @@ async fn a_campaign_that_should_be_open_and_is_not_shows() {
     assert!(rig.instance.ask(rig.name, person("ann")).await.is_err());
     rig.look().await;
     assert_eq!(rig.state(), [YES, NO, NO], "nothing is decided while the log is away");
+}
+
+/// A restart while the gate is away: nobody is told that stock is full, or woken for a campaign that is held.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_said_of_a_campaign_before_it_is_known() {
+    let after_restart = async |rig: Rig| {
+        let two = rig.world.instance().await;
+        two.gate.set_away(true);
+        let rig = Rig { campaigns: Campaigns::default(), instance: two, ..rig };
+        for _ in 0..2 {
+            rig.look().await;
+        }
+        rig
+    };
+    let many = Rig::of("measured-unknown", 80).await;
+    for number in 0..80 {
+        many.instance.insist(many.name, person(number)).await;
+    }
+    let many = after_restart(many).await;
+    assert_eq!(many.state(), [None; 3], "sold out, but who knows");
+    assert_eq!(many.gauges(["stock", "issued", "outbox_depth"]), [None, None, Some(0.0)]);
+    assert_eq!(many.value("oversold", ",store=\"gate\""), None);
+    many.instance.gate.set_away(false);
+    until("it is looked at", || async {
+        many.look().await;
+        many.gauges(["stock", "issued"]) == [Some(80.0); 2]
+    })
+    .await;
+    assert_eq!(many.state(), [NO, NO, NO]);
+
+    let held = Rig::new("measured-known").await;
+    held.instance.insist(held.name, person("ann")).await;
+    held.command(Command::Pause).await;
+    let held = after_restart(held).await;
+    assert_eq!(held.state(), [NO, NO, YES], "a short log is read instead");
+    assert_eq!(held.gauges(["stock", "issued"]), [Some(5.0), YES]);
 }
 
 /// As Redis with no memory left: every read is answered.

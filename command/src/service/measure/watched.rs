@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use firstcome_shared::clock::Millis;
-use firstcome_shared::domain::{CampaignId, Definition, Flags, State, state};
+use firstcome_shared::domain::{Book, CampaignId, Definition, Flags, State, state};
 use firstcome_shared::drift::Walk;
 use firstcome_shared::telemetry::{
     CAMPAIGN_DUE, CAMPAIGN_OPEN, CAMPAIGN_PAUSED, DRIFT, GATE_EPOCH, GATE_REBUILD_RUNNING_SECONDS,
@@ -15,7 +15,7 @@ use firstcome_shared::telemetry::{
 use firstcome_shared::wire::{StateReason, Store};
 use metrics::Gauge;
 
-use super::campaigns::Look;
+use super::campaigns::{At, Look};
 use super::number;
 use crate::gate::View;
 use crate::lane::Lane;
@@ -34,13 +34,15 @@ pub(super) struct Known {
     pub(super) flags: Flags,
     /// Coupons issued a window, in the definition's order.
     pub(super) issued: Vec<u64>,
+    /// Whether this is what gate or log say, and not only what its creation said.
+    pub(super) sure: bool,
 }
 
 impl Known {
     /// As it was created.
-    pub(super) fn new(definition: Definition) -> Self {
+    pub(super) fn created(definition: Definition) -> Self {
         let issued = vec![0; definition.windows.len()];
-        Self { definition, flags: Flags::default(), issued }
+        Self { definition, flags: Flags::default(), issued, sure: false }
     }
 
     fn state(&self, now: Millis) -> State {
@@ -69,7 +71,13 @@ impl Known {
 
 impl From<View> for Known {
     fn from(View { definition, flags, issued, .. }: View) -> Self {
-        Self { definition, flags, issued }
+        Self { definition, flags, issued, sure: true }
+    }
+}
+
+impl From<Book> for Known {
+    fn from(Book { definition, flags, issued, .. }: Book) -> Self {
+        Self { definition, flags, issued, sure: true }
     }
 }
 
@@ -79,6 +87,8 @@ pub(super) struct Watched {
     pub(super) lane: Option<Arc<Lane>>,
     /// The gate answered the last look, and could have decided.
     ready: bool,
+    /// It did not answer it.
+    failed: bool,
     next_look: Instant,
     shown: bool,
     /// Since when it has not been active.
@@ -99,12 +109,16 @@ struct Compared {
 
 struct Gauges {
     scope: Arc<Scope>,
-    due: Gauge,
-    open: Gauge,
+    /// What is shown as soon as it is known for sure.
+    sure: Arc<Scope>,
     paused: Gauge,
     stock: Gauge,
     issued: Gauge,
     oversold: Gauge,
+    /// What is also shown when something is wrong with the campaign.
+    told: Arc<Scope>,
+    due: Gauge,
+    open: Gauge,
     gaps: Gauge,
     queued: Gauge,
     outbox: Gauge,
@@ -117,16 +131,18 @@ struct Gauges {
 
 impl Gauges {
     fn new(campaign: &CampaignId) -> Self {
-        let scope = Scope::campaign(campaign);
+        let [scope, sure, told] = std::array::from_fn(|_| Scope::campaign(campaign));
         let gauge = |name| scope.reading(name, &[]);
         let of_store = |name, store| scope.reading(name, &[("store", store)]);
         Self {
-            due: gauge(CAMPAIGN_DUE),
-            open: gauge(CAMPAIGN_OPEN),
-            paused: gauge(CAMPAIGN_PAUSED),
-            stock: gauge(STOCK),
-            issued: gauge(ISSUED),
-            oversold: of_store(OVERSOLD, "gate"),
+            paused: sure.reading(CAMPAIGN_PAUSED, &[]),
+            stock: sure.reading(STOCK, &[]),
+            issued: sure.reading(ISSUED, &[]),
+            oversold: sure.reading(OVERSOLD, &[("store", "gate")]),
+            sure,
+            due: told.reading(CAMPAIGN_DUE, &[]),
+            open: told.reading(CAMPAIGN_OPEN, &[]),
+            told,
             gaps: of_store(SEQUENCE_GAPS, "log"),
             queued: gauge(ISSUE_QUEUE_DEPTH),
             outbox: gauge(OUTBOX_DEPTH),
@@ -146,6 +162,7 @@ impl Watched {
             known,
             lane: None,
             ready: false,
+            failed: false,
             next_look: Instant::now(),
             shown: false,
             // One that has not been active yet does not linger.
@@ -156,21 +173,28 @@ impl Watched {
         }
     }
 
-    /// Whether the gate is to be asked now: not for campaigns that nobody has asked for and that open much later.
-    pub(super) fn wants_look(&self, now: Millis) -> bool {
-        let soon = || {
-            self.known.definition.open_window(now).or(self.known.definition.open_window(now.plus(SOON_MS)))
-        };
-        Instant::now() >= self.next_look && (self.lane.is_some() || soon().is_some())
+    /// Where to look at it now, if anywhere: not at the gate for campaigns that nobody has asked for and that open much
+    /// later.
+    pub(super) fn wants_look(&self, now: Millis) -> Option<At> {
+        let definition = &self.known.definition;
+        let soon = || definition.open_window(now).or(definition.open_window(now.plus(SOON_MS))).is_some();
+        match () {
+            () if Instant::now() < self.next_look => None,
+            () if self.lane.is_some() || soon() => Some(At::Gate { sure: self.known.sure }),
+            () => (!self.known.sure && self.known.active(now)).then_some(At::Log),
+        }
     }
 
     /// A look came out like this.
     pub(super) fn looked(&mut self, look: Look) {
         self.lane = look.lane.or(self.lane.take());
-        self.ready = look.writable;
-        match look.view {
-            Some(view) => self.known = view.into(),
-            None => self.next_look = Instant::now() + BACK_OFF,
+        (self.ready, self.failed) = (look.ready, look.failed);
+        let found = look.known.is_some();
+        if let Some(known) = look.known {
+            self.known = known;
+        }
+        if look.failed || !found {
+            self.next_look = Instant::now() + BACK_OFF;
         }
     }
 
@@ -189,6 +213,10 @@ impl Watched {
         if store == Store::Gate { &mut self.gate } else { &mut self.ledger }
     }
 
+    fn is_rebuilt(&self) -> bool {
+        self.lane.as_ref().is_some_and(|lane| lane.status().rebuilding().is_some())
+    }
+
     /// Whether its series are to be shown.
     pub(super) fn is_shown(&mut self, now: Millis) -> bool {
         if self.known.active(now) || self.lane.as_ref().is_some_and(|lane| unfinished(lane)) {
@@ -205,28 +233,41 @@ impl Watched {
     pub(super) fn show(&mut self, shown: bool) {
         self.shown = shown;
         self.gauges.scope.show(shown);
+        if !shown {
+            self.gauges.sure.show(false);
+            self.gauges.told.show(false);
+        }
         if let Some(lane) = &self.lane {
             lane.show(shown);
         }
     }
 
-    /// Sets the gauges; `log_answers`: as far as the whole instance knows.
-    pub(super) fn set(&self, now: Millis, log_answers: bool) {
+    /// Sets the gauges; whether gate and log answer, as far as the whole instance knows.
+    pub(super) fn set(&self, now: Millis, gate_answers: bool, log_answers: bool) {
         let (known, gauges) = (&self.known, &self.gauges);
         let flag = |gauge: &Gauge, on: bool| gauge.set(f64::from(u8::from(on)));
         let log_answers =
             log_answers && self.lane.as_ref().is_some_and(|lane| lane.status().away().is_none());
-        // Stock and issues are of one moment, and so are due and open.
-        let _held = gauges.scope.hold();
-        flag(&gauges.due, known.due(now));
-        flag(&gauges.open, self.ready && log_answers && known.due(now));
-        flag(&gauges.paused, known.flags.paused && known.definition.open_window(now).is_some());
-        let window = known.definition.open_window(now).or_else(|| known.definition.next_window(now));
-        if let Some(window) = window.or_else(|| known.definition.windows.len().checked_sub(1)) {
-            gauges.stock.set(number(known.definition.windows[window].stock));
-            gauges.issued.set(number(known.issued[window]));
+        {
+            // Due and open are of one moment, and so are stock and issues.
+            let _held = gauges.told.hold();
+            flag(&gauges.due, known.due(now));
+            flag(&gauges.open, self.ready && log_answers && known.due(now));
         }
-        gauges.oversold.set(number(known.oversold()));
+        {
+            let _held = gauges.sure.hold();
+            flag(&gauges.paused, known.flags.paused && known.definition.open_window(now).is_some());
+            let window = known.definition.open_window(now).or_else(|| known.definition.next_window(now));
+            if let Some(window) = window.or_else(|| known.definition.windows.len().checked_sub(1)) {
+                gauges.stock.set(number(known.definition.windows[window].stock));
+                gauges.issued.set(number(known.issued[window]));
+            }
+            gauges.oversold.set(number(known.oversold()));
+        }
+        gauges.sure.show(known.sure);
+        // That its creation says that it should be open is worth something only when this campaign alone cannot be
+        // looked at: then something is wrong with it.
+        gauges.told.show(known.sure || (self.failed && gate_answers && !self.is_rebuilt()));
         gauges.gaps.set(number(self.gate.gaps.max(self.ledger.gaps)));
         gauges.gate_drift.set(number(self.gate.drift));
         gauges.ledger_drift.set(number(self.ledger.drift));
