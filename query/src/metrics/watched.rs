@@ -26,12 +26,20 @@ const LINGER_MS: i64 = 60_000;
 pub(super) struct Campaigns {
     watched: Mutex<BTreeMap<CampaignId, Watched>>,
     looked: Mutex<Option<CampaignId>>,
+    /// When the read model was last compared.
+    compared: Mutex<Option<Millis>>,
 }
 
 struct Watched {
     active_at: Millis,
+    since: Millis,
     /// Away while it takes a step.
     walk: Option<Walk>,
+    /// The last decision that the read model has, and the last one that was compared, with when it was logged.
+    end: u64,
+    upto: (u64, Millis),
+    broken: bool,
+    differs: bool,
     oversold: Gauge,
     gaps: Gauge,
     drift: Gauge,
@@ -44,16 +52,32 @@ impl Watched {
         let scope = Scope::campaign(campaign);
         let gauge = |name| scope.reading(name, &[("store", "read_model")]);
         let (oversold, gaps, drift) = (gauge(OVERSOLD), gauge(SEQUENCE_GAPS), gauge(DRIFT));
-        Self { active_at: now, walk: None, oversold, gaps, drift, scope }
+        let (end, upto) = (0, (0, now));
+        let (broken, differs) = (false, false);
+        Self {
+            active_at: now,
+            since: now,
+            walk: None,
+            end,
+            upto,
+            broken,
+            differs,
+            oversold,
+            gaps,
+            drift,
+            scope,
+        }
     }
 
-    fn set(&self, view: &CampaignView) {
+    fn set(&mut self, view: &CampaignView) {
         let issued = view.issued();
         let windows = view.definition.iter().flat_map(|definition| &definition.windows).zip(&issued);
         let beyond: u64 = windows.map(|(window, issued)| issued.saturating_sub(window.stock)).sum();
         self.oversold.set(float(beyond));
         // Windows count what was ever issued in them.
-        self.gaps.set(float(view.highest.abs_diff(issued.iter().sum())));
+        let gaps = view.highest.abs_diff(issued.iter().sum());
+        self.gaps.set(float(gaps));
+        (self.end, self.broken) = (view.decisions.last, beyond > 0 || gaps > 0);
         self.scope.show(true);
     }
 }
@@ -80,7 +104,8 @@ impl Campaigns {
                 known.set(view);
             }
         }
-        watched.retain(|_, known| now.since(known.active_at) < LINGER_MS);
+        // A promise that is broken stays to be seen until it is mended.
+        watched.retain(|_, it| it.broken || it.differs || now.since(it.active_at) < LINGER_MS);
         Ok(())
     }
 
@@ -100,8 +125,26 @@ impl Campaigns {
     pub(super) fn give_walk(&self, campaign: &CampaignId, walk: Walk) {
         if let Some(known) = self.watched().get_mut(campaign) {
             known.drift.set(float(walk.drift()));
+            (known.differs, known.upto) = (walk.drift() > 0, walk.compared());
             known.walk = Some(walk);
         }
+    }
+
+    /// The read model was compared, if only a piece of it.
+    pub(super) fn with_compared(&self, now: Millis) {
+        *self.compared.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    /// Decisions that the read model has and was not compared with yet, and up to when it was: the comparison may be
+    /// behind what is new, or stand still.
+    pub(super) fn behind(&self, now: Millis) -> (u64, Millis) {
+        // Since the start nothing was.
+        let last = *self.compared.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(now);
+        let watched = self.watched();
+        let behind = watched.values().filter(|it| it.end > it.upto.0);
+        behind.fold((0, last), |(sum, upto), it| {
+            (sum + (it.end - it.upto.0), upto.min(it.upto.1.max(it.since)))
+        })
     }
 
     fn watched(&self) -> MutexGuard<'_, BTreeMap<CampaignId, Watched>> {

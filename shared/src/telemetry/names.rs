@@ -146,7 +146,9 @@ metrics! {
     DRIFT = "firstcome_drift", Gauge, Count, [campaign, store],
         "Coupons by which a store differs from the log, at least, as far as the two were compared; never above 0.";
     DRIFT_CHECKED_TIMESTAMP_SECONDS = "firstcome_drift_checked_timestamp_seconds", Gauge, Seconds, [store],
-        "When a store was last compared with the log, or there was nothing to compare, in seconds since 1970.";
+        "Up to when a store was compared with the log: what was logged earlier would have shown, in seconds since 1970.";
+    UNCOMPARED_DECISIONS = "firstcome_uncompared_decisions", Gauge, Count, [store],
+        "Decisions of active campaigns that stand in the log and that a store was not compared with yet.";
     COMPARED_COUPONS_TOTAL = "firstcome_compared_coupons_total", Counter, Count, [store],
         "Coupons of a store that were compared with the log.";
 

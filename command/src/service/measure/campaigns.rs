@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use firstcome_shared::clock::Millis;
 use firstcome_shared::domain::{Book, CampaignId};
 use firstcome_shared::event::{Event, Message};
 use firstcome_shared::event_log::{Budget, LogUnavailable, Subject};
-use firstcome_shared::telemetry::CAMPAIGNS_UNSHOWN;
+use firstcome_shared::telemetry::{CAMPAIGNS_UNSHOWN, DRIFT_CHECKED_TIMESTAMP_SECONDS, UNCOMPARED_DECISIONS};
+use firstcome_shared::wire::Store;
 use futures::{StreamExt, stream};
 use metrics::gauge;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::compare::name;
 use super::watched::{Known, Watched};
 use super::{PATIENCE, number};
 use crate::gate::Gate;
@@ -37,6 +40,8 @@ pub(super) struct Campaigns {
     over: std::sync::Mutex<HashMap<CampaignId, bool>>,
     searched: std::sync::Mutex<Option<Instant>>,
     probed: std::sync::Mutex<Option<CampaignId>>,
+    /// When gate and ledger were last compared.
+    compared: std::sync::Mutex<[Option<Millis>; 2]>,
 }
 
 impl Campaigns {
@@ -76,11 +81,11 @@ impl Campaigns {
             let show = it.is_shown(now);
             if show && shown < MOST {
                 shown += 1;
-                it.show(true);
+                it.show(true, now);
                 it.set(now, gate_answers, intact);
             } else {
                 unshown += usize::from(show);
-                it.show(false);
+                it.show(false, now);
                 if !show && it.known.over(now) {
                     ended.push(campaign.clone());
                 }
@@ -91,6 +96,12 @@ impl Campaigns {
             watched.remove(&campaign);
             self.over().insert(campaign, true);
         }
+        drop(watched);
+        for store in [Store::Gate, Store::Ledger] {
+            let (decisions, upto) = self.behind(store, now).await;
+            gauge!(UNCOMPARED_DECISIONS, "store" => name(store)).set(number(decisions));
+            gauge!(DRIFT_CHECKED_TIMESTAMP_SECONDS, "store" => name(store)).set(number(upto.0) / 1_000.0);
+        }
     }
 
     /// The next campaign that is shown after this one, or the first.
@@ -98,6 +109,27 @@ impl Campaigns {
         let watched = self.watched.lock().await;
         let compared = || watched.iter().filter(|(_, it)| it.may_be_compared()).map(|(campaign, _)| campaign);
         compared().find(|campaign| after.is_none_or(|after| *campaign > after)).or(compared().next()).cloned()
+    }
+
+    /// That store was compared, if only a piece of it.
+    pub(super) fn with_compared(&self, store: Store, now: Millis) {
+        let mut compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
+        compared[usize::from(store == Store::Ledger)] = Some(now);
+    }
+
+    /// Decisions that the store was not compared with yet, and up to when it was: the comparison may be behind what is
+    /// new, or stand still.
+    pub(super) async fn behind(&self, store: Store, now: Millis) -> (u64, Millis) {
+        let last = {
+            let mut compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
+            // Since the start nothing was.
+            *compared[usize::from(store == Store::Ledger)].get_or_insert(now)
+        };
+        let watched = self.watched.lock().await;
+        let behind = watched.values().filter(|it| it.may_be_compared()).map(|it| it.uncompared(store));
+        behind
+            .filter(|(decisions, _)| *decisions > 0)
+            .fold((0, last), |(sum, upto), (decisions, since)| (sum + decisions, upto.min(since)))
     }
 
     /// Has `change` done to a watched campaign.

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use firstcome_shared::clock::Clock as _;
 use firstcome_shared::domain::Command;
 use firstcome_shared::telemetry::install_metrics;
 use firstcome_shared::wire::Store;
 
 use super::campaigns::Campaigns;
+use super::compare::Walked;
 use crate::testing::{Instance, World, id, one_off, person, until};
 
 /// An instance that is watched, and a campaign that is open.
@@ -250,12 +252,48 @@ async fn a_gate_is_compared_with_the_log() {
         rig.instance.insist(rig.name, person(user)).await;
     }
     rig.look().await;
+    let start = rig.world.clock.now();
+    // Three batches, and half of the stock.
+    assert_eq!(rig.campaigns.behind(Store::Gate, start).await, (4, start));
+    rig.world.clock.advance(700_000);
+    rig.look().await;
+    let now = rig.world.clock.now();
+    assert_eq!(rig.campaigns.behind(Store::Gate, now).await, (4, start), "an alert says so");
     let turn = rig.campaigns.next(None).await;
     assert_eq!(turn, Some(id(rig.name)));
     let service = &rig.instance.service;
     let compared = service.compare_once(&rig.campaigns, turn.as_ref(), Store::Gate).await;
-    assert_eq!(compared, Some(3));
+    assert_eq!(compared, Some(Walked { coupons: 3 + 3, level: true }), "and all once more");
     rig.look().await;
     assert_eq!(rig.value("drift", ",store=\"gate\""), NO);
     assert_eq!(rig.value("sequence_gaps", ",store=\"log\""), NO);
+    assert_eq!(
+        rig.campaigns.behind(Store::Gate, now).await,
+        (0, start),
+        "nobody has told that it was compared"
+    );
+    rig.campaigns.with_compared(Store::Gate, now);
+    assert_eq!(rig.campaigns.behind(Store::Gate, now).await, (0, now));
+    assert_eq!(rig.campaigns.behind(Store::Ledger, now).await, (4, start));
+}
+
+/// A series that ends resolves its alert; nothing was mended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_promise_is_shown_until_it_is_mended() {
+    let rig = Rig::new("measured-broken").await;
+    rig.look().await;
+    // What must be impossible; and no look corrects it.
+    rig.instance.gate.set_away(true);
+    rig.campaigns.with(&id(rig.name), |it| it.known.issued[0] = 7).await;
+    rig.world.clock.advance(3_600_000 + 61_000);
+    for _ in 0..2 {
+        rig.look().await;
+        rig.world.clock.advance(61_000);
+        assert_eq!(rig.value("oversold", ",store=\"gate\""), Some(2.0), "it is over, and nothing is mended");
+    }
+    rig.campaigns.with(&id(rig.name), |it| it.known.issued[0] = 5).await;
+    rig.look().await;
+    rig.world.clock.advance(61_000);
+    rig.look().await;
+    assert_eq!(rig.value("oversold", ",store=\"gate\""), None);
 }

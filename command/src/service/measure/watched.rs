@@ -93,6 +93,8 @@ pub(super) struct Watched {
     shown: bool,
     /// Since when it has not been active.
     idle_since: Option<Millis>,
+    /// Since when it has been compared.
+    compared_since: Millis,
     gate: Compared,
     ledger: Compared,
     gauges: Gauges,
@@ -105,6 +107,8 @@ struct Compared {
     walk: Option<Walk>,
     drift: u64,
     gaps: u64,
+    /// The last decision that was, and when it was logged.
+    upto: (u64, Millis),
 }
 
 struct Gauges {
@@ -167,6 +171,7 @@ impl Watched {
             shown: false,
             // One that has not been active yet does not linger.
             idle_since: Some(Millis::default()),
+            compared_since: Millis::default(),
             gate: Compared::default(),
             ledger: Compared::default(),
             gauges: Gauges::new(campaign),
@@ -205,8 +210,21 @@ impl Watched {
 
     /// The walk after its step.
     pub(super) fn give_walk(&mut self, store: Store, walk: Walk) {
-        let (drift, gaps) = (walk.drift(), walk.gaps());
-        *self.compared(store) = Compared { walk: Some(walk), drift, gaps };
+        let (drift, gaps, upto) = (walk.drift(), walk.gaps(), walk.compared());
+        *self.compared(store) = Compared { walk: Some(walk), drift, gaps, upto };
+    }
+
+    /// Decisions in the log that the store was not compared with, and since when the first of them may have been there.
+    pub(super) fn uncompared(&self, store: Store) -> (u64, Millis) {
+        let (decision, at) = if store == Store::Gate { self.gate.upto } else { self.ledger.upto };
+        let end = self.lane.as_ref().map_or(0, |lane| lane.status().end().last);
+        (end.saturating_sub(decision), at.max(self.compared_since))
+    }
+
+    /// A promise is broken: that stays to be seen until it is mended.
+    fn is_broken(&self) -> bool {
+        let differs = |store: &Compared| store.drift > 0 || store.gaps > 0;
+        differs(&self.gate) || differs(&self.ledger) || (self.known.sure && self.known.oversold() > 0)
     }
 
     fn compared(&mut self, store: Store) -> &mut Compared {
@@ -219,7 +237,8 @@ impl Watched {
 
     /// Whether its series are to be shown.
     pub(super) fn is_shown(&mut self, now: Millis) -> bool {
-        if self.known.active(now) || self.lane.as_ref().is_some_and(|lane| unfinished(lane)) {
+        let unfinished = || self.lane.as_ref().is_some_and(|lane| unfinished(lane));
+        if self.known.active(now) || self.is_broken() || unfinished() {
             self.idle_since = None;
             return true;
         }
@@ -230,7 +249,10 @@ impl Watched {
         self.shown && self.lane.is_some()
     }
 
-    pub(super) fn show(&mut self, shown: bool) {
+    pub(super) fn show(&mut self, shown: bool, now: Millis) {
+        if shown && !self.may_be_compared() {
+            self.compared_since = now;
+        }
         self.shown = shown;
         self.gauges.scope.show(shown);
         if !shown {
