@@ -76,7 +76,7 @@ use Kind::{Counter, Gauge, Histogram};
 
 metrics! {
     ISSUE_REQUESTS_TOTAL = "firstcome_issue_requests_total", Counter, Count, [campaign, outcome],
-        "Requests for a coupon, by outcome: issued, already_issued, or the code of the problem.";
+        "Requests for a coupon, by outcome: issued, already_issued, or the code of the problem; unavailable also when nobody waited for the answer.";
     ISSUE_ANSWER_SECONDS = "firstcome_issue_answer_seconds", Histogram(ISSUE), Seconds, [campaign],
         "Time from a request's arrival in the queue to its answer.";
     ISSUE_QUEUE_DEPTH = "firstcome_issue_queue_depth", Gauge, Count, [campaign],

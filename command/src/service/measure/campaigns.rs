@@ -192,7 +192,7 @@ impl Campaigns {
             self.over().insert(campaign.clone(), sure);
         } else {
             self.over().remove(campaign);
-            let watched = Watched::new(campaign, known);
+            let watched = Watched::new(campaign, known, service.lanes.parts().metrics.of(campaign));
             self.watched.lock().await.entry(campaign.clone()).or_insert(watched);
         }
     }

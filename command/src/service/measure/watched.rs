@@ -19,6 +19,7 @@ use super::campaigns::{At, Look};
 use super::number;
 use crate::gate::View;
 use crate::lane::Lane;
+use crate::metrics::Metrics;
 
 /// Series stay for so long after the campaign ceased to be active, so that its last numbers are seen.
 const LINGER_MS: i64 = 60_000;
@@ -84,6 +85,8 @@ impl From<Book> for Known {
 /// A campaign that is watched.
 pub(super) struct Watched {
     pub(super) known: Known,
+    /// What is counted of it.
+    metrics: Arc<Metrics>,
     pub(super) lane: Option<Arc<Lane>>,
     /// The gate answered the last look, and could have decided.
     ready: bool,
@@ -161,9 +164,10 @@ impl Gauges {
 }
 
 impl Watched {
-    pub(super) fn new(campaign: &CampaignId, known: Known) -> Self {
+    pub(super) fn new(campaign: &CampaignId, known: Known, metrics: Arc<Metrics>) -> Self {
         Self {
             known,
+            metrics,
             lane: None,
             ready: false,
             failed: false,
@@ -259,9 +263,7 @@ impl Watched {
             self.gauges.sure.show(false);
             self.gauges.told.show(false);
         }
-        if let Some(lane) = &self.lane {
-            lane.show(shown);
-        }
+        self.metrics.show(shown);
     }
 
     /// Sets the gauges; whether gate and log answer, as far as the whole instance knows.
