@@ -297,3 +297,19 @@ async fn a_broken_promise_is_shown_until_it_is_mended() {
     rig.look().await;
     assert_eq!(rig.value("oversold", ",store=\"gate\""), None);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_there_are_too_many_the_open_ones_are_shown() {
+    let rig = Rig::new("measured-zeta").await;
+    let soon = ["measured-early-1", "measured-early-2", "measured-early-3"];
+    for name in soon {
+        let mut later = one_off(name, 5);
+        later.opens_at = later.opens_at.map(|at| firstcome_shared::wire::Time(at.0.plus(1_800_000)));
+        rig.instance.service.create(&later, "olga").await.unwrap();
+    }
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, YES, NO]);
+    let text = install_metrics().unwrap().render();
+    let shown = soon.map(|name| text.contains(&format!("firstcome_stock{{campaign=\"{name}\"}} 5")));
+    assert_eq!(shown, [true, true, false], "as many as there is room for");
+}

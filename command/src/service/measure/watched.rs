@@ -235,6 +235,15 @@ impl Watched {
         if store == Store::Gate { &mut self.gate } else { &mut self.ledger }
     }
 
+    /// Who is shown first when not all can be.
+    pub(super) fn rank(&self, now: Millis) -> u8 {
+        match () {
+            () if self.is_broken() => 0,
+            () if self.known.definition.open_window(now).is_some() => 1,
+            () => 2,
+        }
+    }
+
     fn is_rebuilt(&self) -> bool {
         self.lane.as_ref().is_some_and(|lane| lane.status().rebuilding().is_some())
     }
