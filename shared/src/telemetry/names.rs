@@ -96,6 +96,8 @@ metrics! {
         "1 while this instance can hand out coupons: the gate says open and takes writes, and the log takes appends; else 0.";
     CAMPAIGN_PAUSED = "firstcome_campaign_paused", Gauge, Count, [campaign],
         "1 while an operator holds a campaign whose window is open by the clock, else 0.";
+    CAMPAIGN_STATE = "firstcome_campaign_state", Gauge, Count, [campaign],
+        "What the campaign is, by its definition, switches, counts and the clock: 0 scheduled, 1 open, 2 paused, 3 sold out, 4 ended, 5 cancelled.";
     CAMPAIGNS_UNSHOWN = "firstcome_campaigns_unshown", Gauge, Count, [],
         "Active campaigns that have no series because there are too many of them.";
     STOCK = "firstcome_stock", Gauge, Count, [campaign],

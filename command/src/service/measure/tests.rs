@@ -77,6 +77,32 @@ async fn an_open_campaign_shows_what_it_has_and_what_it_did() {
     assert_eq!(rig.state(), [NO, NO, NO], "sold out: nothing is due");
 }
 
+/// What is not open is scheduled, held, sold out, ended or cancelled: not the same to who watches.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_state_says_why_a_campaign_is_not_open() {
+    let rig = Rig::new("measured-state").await;
+    let state = async || {
+        rig.look().await;
+        rig.value("campaign_state", "").unwrap()
+    };
+    let mut seen = vec![state().await];
+    rig.command(Command::Pause).await;
+    seen.push(state().await);
+    rig.command(Command::Resume).await;
+    for user in ["ann", "bob", "cem", "dan", "eve"] {
+        rig.instance.insist(rig.name, person(user)).await;
+    }
+    seen.push(state().await);
+    rig.world.clock.advance(3_600_000);
+    seen.push(state().await);
+    let later = Rig::new("measured-state-2").await;
+    later.look().await;
+    later.command(Command::Cancel).await;
+    later.look().await;
+    seen.push(later.value("campaign_state", "").unwrap());
+    assert_eq!(seen, [1.0, 2.0, 3.0, 4.0, 5.0], "open, paused, sold out, ended, cancelled");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_campaign_that_is_held_is_not_due() {
     let rig = Rig::new("measured-held").await;
@@ -241,7 +267,7 @@ async fn a_campaign_far_ahead_has_no_series_and_no_lane() {
     rig.world.clock.advance(2_000);
     rig.campaigns.look(&two.service).await;
     assert_eq!(rig.state(), [NO, NO, NO], "an hour before it opens");
-    assert_eq!(rig.gauges(["stock", "issued"]), [Some(5.0), NO]);
+    assert_eq!(rig.gauges(["stock", "issued", "campaign_state"]), [Some(5.0), NO, NO], "scheduled");
     assert!(two.service.lanes.known(&id(rig.name)).is_none(), "nobody needs its gate yet");
 }
 

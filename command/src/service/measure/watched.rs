@@ -8,9 +8,9 @@ use firstcome_shared::clock::Millis;
 use firstcome_shared::domain::{Book, CampaignId, Definition, Flags, State, state};
 use firstcome_shared::drift::Walk;
 use firstcome_shared::telemetry::{
-    CAMPAIGN_DUE, CAMPAIGN_OPEN, CAMPAIGN_PAUSED, DRIFT, GATE_EPOCH, GATE_REBUILD_RUNNING_SECONDS,
-    ISSUE_QUEUE_DEPTH, ISSUED, OUTBOX_DEPTH, OUTBOX_OLDEST_AGE_SECONDS, OVERSOLD, SEQUENCE_GAPS, STOCK,
-    Scope,
+    CAMPAIGN_DUE, CAMPAIGN_OPEN, CAMPAIGN_PAUSED, CAMPAIGN_STATE, DRIFT, GATE_EPOCH,
+    GATE_REBUILD_RUNNING_SECONDS, ISSUE_QUEUE_DEPTH, ISSUED, OUTBOX_DEPTH, OUTBOX_OLDEST_AGE_SECONDS,
+    OVERSOLD, SEQUENCE_GAPS, STOCK, Scope,
 };
 use firstcome_shared::wire::{StateReason, Store};
 use metrics::Gauge;
@@ -126,6 +126,7 @@ struct Gauges {
     told: Arc<Scope>,
     due: Gauge,
     open: Gauge,
+    state: Gauge,
     gaps: Gauge,
     queued: Gauge,
     outbox: Gauge,
@@ -149,6 +150,7 @@ impl Gauges {
             sure,
             due: told.reading(CAMPAIGN_DUE, &[]),
             open: told.reading(CAMPAIGN_OPEN, &[]),
+            state: told.reading(CAMPAIGN_STATE, &[]),
             told,
             gaps: of_store(SEQUENCE_GAPS, "log"),
             queued: gauge(ISSUE_QUEUE_DEPTH),
@@ -286,6 +288,7 @@ impl Watched {
             let _held = gauges.told.hold();
             flag(&gauges.due, known.due(now));
             flag(&gauges.open, self.ready && log_answers && known.due(now));
+            gauges.state.set(number(state_number(known.state(now))));
         }
         {
             let _held = gauges.sure.hold();
@@ -311,6 +314,18 @@ impl Watched {
         gauges.oldest.set(seconds(status.oldest(), now));
         gauges.epoch.set(number(end.epoch));
         gauges.rebuilding.set(seconds(status.rebuilding(), now));
+    }
+}
+
+/// As the metric's help names them.
+fn state_number(state: State) -> u32 {
+    match state {
+        State::Scheduled { .. } => 0,
+        State::Open { .. } => 1,
+        State::Paused => 2,
+        State::Closed(StateReason::SoldOut) => 3,
+        State::Closed(StateReason::Ended) => 4,
+        State::Closed(StateReason::Cancelled) => 5,
     }
 }
 

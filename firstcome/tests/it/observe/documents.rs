@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use firstcome_shared::telemetry::METRICS;
 
+use super::dashboards::Dashboard;
 use super::{file as root, metrics_in, text};
 
 /// Runs Prometheus's tool.
@@ -58,6 +59,32 @@ fn every_alert_is_in_the_runbook_and_the_runbook_has_no_other() {
     for link in runbook.split("](#").skip(1) {
         let anchor = link.split(')').next().unwrap();
         assert!(alerts.iter().any(|alert| alert.to_lowercase() == anchor), "#{anchor}");
+    }
+}
+
+/// Somebody who was woken looks for these.
+#[test]
+fn the_runbook_names_panels_that_exist() {
+    let all = super::dashboards::dashboards();
+    let named = |dashboard: &Dashboard| {
+        let marks = dashboard.json["annotations"]["list"].as_array().unwrap().iter();
+        let marks = marks.map(|mark| mark["name"].as_str().unwrap().to_owned());
+        let titles = dashboard.panels().into_iter().map(|panel| panel["title"].as_str().unwrap().to_owned());
+        titles.chain(marks).collect::<BTreeSet<_>>()
+    };
+    let known: Vec<(String, BTreeSet<String>)> =
+        all.iter().map(|it| (it.name.trim_end_matches(".json").to_owned(), named(it))).collect();
+    let runbook = text("grafana/RUNBOOK.md").replace("**", "");
+    let quoted: Vec<&str> = runbook.split('*').skip(1).step_by(2).collect();
+    assert!(quoted.len() > 30, "{quoted:?}");
+    for name in quoted {
+        let exists = match name.split_once(" › ") {
+            Some((of, panel)) => {
+                known.iter().any(|(it, panels)| *it == of.to_lowercase() && panels.contains(panel))
+            }
+            None => known.iter().any(|(it, panels)| *it == name.to_lowercase() || panels.contains(name)),
+        };
+        assert!(exists, "the runbook names {name:?}, and there is no such panel");
     }
 }
 
