@@ -47,8 +47,11 @@ fn every_alert_is_in_the_runbook_and_the_runbook_has_no_other() {
     let severities: Vec<_> =
         runbook.lines().filter_map(|line| line.strip_prefix("**Severity:** ")).map(str::to_owned).collect();
     assert_eq!(severities, fields("severity"));
-    let links = alerts.iter().map(|alert| format!("grafana/RUNBOOK.md#{}", alert.to_lowercase()));
+    // A link that people can follow, where Prometheus has been told one.
+    let place = r#"{{ or $externalLabels.runbook "grafana/RUNBOOK.md" }}"#;
+    let links = alerts.iter().map(|alert| format!("'{place}#{}'", alert.to_lowercase()));
     assert_eq!(fields("runbook_url"), links.collect::<Vec<_>>(), "where the runbook's entry is");
+    assert!(text("deploy/prometheus.yml").contains("# external_labels: { runbook: "), "how to set it");
     assert_eq!(fields("summary").len(), alerts.len(), "each says what people notice");
     for entry in runbook.split("\n### ").skip(1) {
         for part in ["**What it means.** ", "**What to look at.** ", "**What to do.**"] {
