@@ -193,14 +193,8 @@ fn panels_lie_beside_each_other_and_not_on_each_other() {
 
 #[test]
 fn every_variable_is_one() {
-    const GRAFANA: [&str; 6] = [
-        "__rate_interval",
-        "__range",
-        "__url_time_range",
-        "__all_variables",
-        "__field",
-        "__all",
-    ];
+    const GRAFANA: [&str; 6] =
+        ["__rate_interval", "__range", "__url_time_range", "__all_variables", "__field", "__all"];
     for dashboard in dashboards() {
         let variables: Vec<_> = dashboard.variables().iter().map(|it| text(&it["name"])).collect();
         assert_eq!(variables, ["datasource", "instance", "campaign"], "{}", dashboard.name);

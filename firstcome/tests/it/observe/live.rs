@@ -32,7 +32,8 @@ fn sent(expression: &str) -> String {
 /// is missing, or labels that do not fit, show, though all is well.
 fn answerable(expression: &str) -> String {
     // What asks whether something is absent has no answer while it is there.
-    let mut text = expression.strip_prefix("absent(").map_or(expression, |it| it.trim_end_matches(')')).to_owned();
+    let mut text =
+        expression.strip_prefix("absent(").map_or(expression, |it| it.trim_end_matches(')')).to_owned();
     for comparison in [" > ", " < ", " == "] {
         text = text.replace(comparison, &format!("{comparison}bool "));
     }

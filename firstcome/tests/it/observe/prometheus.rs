@@ -53,7 +53,12 @@ impl Prometheus {
 
     /// The series of an expression in the last minutes, every `step` seconds, as an annotation asks for them; each with
     /// its first value.
-    pub async fn ask_range(&self, expression: &str, seconds: u64, step: u64) -> Vec<(BTreeMap<String, String>, f64)> {
+    pub async fn ask_range(
+        &self,
+        expression: &str,
+        seconds: u64,
+        step: u64,
+    ) -> Vec<(BTreeMap<String, String>, f64)> {
         let now = u64::try_from(SystemClock.now().0).unwrap() / 1_000;
         let (from, to, step) = ((now - seconds).to_string(), now.to_string(), step.to_string());
         let asked = [("query", expression), ("start", &from), ("end", &to), ("step", &step)];
