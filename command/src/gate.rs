@@ -188,6 +188,10 @@ pub trait Gate: Send + Sync + fmt::Debug {
     /// every refused stranger: an adapter over a network joins calls that wait into one read.
     async fn glance(&self, campaign: &CampaignId) -> Result<Option<Glance>, GateError>;
 
+    /// Whether it takes writes, and so could decide: a memory that is full, or that cannot write its own file, answers
+    /// every read. Changes nothing.
+    async fn writable(&self, campaign: &CampaignId) -> Result<(), GateError>;
+
     /// Coupons with sequence numbers in `from..=to`, in no order, from the holders themselves. Ask for at most
     /// [`ROWS`] numbers at once: the gate decides nothing meanwhile.
     async fn rows(

@@ -5,6 +5,9 @@ mod coupons;
 mod operations;
 mod verification;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

@@ -23,7 +23,7 @@ use firstcome_shared::position::Position;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::gate::{Call, Gate, GateError, Reply};
-use crate::metrics::Metrics;
+use crate::metrics::{Campaigns, Metrics};
 pub(crate) use appender::append;
 use sold_out::SoldOut;
 pub use status::Status;
@@ -51,6 +51,8 @@ pub struct Parts {
     pub lifecycle: Lifecycle,
     /// People that may wait in one campaign's queue.
     pub queue: usize,
+    /// What is counted of each campaign.
+    pub metrics: Campaigns,
 }
 
 /// A result together with a position of the log at which all that it rests on is logged.
@@ -108,7 +110,7 @@ struct Shared {
     campaign: CampaignId,
     parts: Arc<Parts>,
     status: Arc<Status>,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
 }
 
 /// The handle of a lane. The worker ends when the handle is dropped and everybody has been answered.
@@ -120,7 +122,7 @@ pub struct Lane {
     orders: mpsc::Sender<Order>,
     status: Arc<Status>,
     sold_out: Arc<SoldOut>,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
     terms: OnceLock<(bool, Terms)>,
 }
 
@@ -131,12 +133,12 @@ impl Lane {
         let (orders, desk) = mpsc::channel(64);
         let status = Arc::new(Status::new(end));
         let sold_out = Arc::new(SoldOut::new(campaign.clone(), Arc::clone(&parts.gate)));
-        let metrics = Metrics::new(&campaign);
+        let metrics = parts.metrics.of(&campaign);
         let shared = Shared {
             campaign: campaign.clone(),
             parts: Arc::clone(&parts),
             status: Arc::clone(&status),
-            metrics: metrics.clone(),
+            metrics: Arc::clone(&metrics),
         };
         let worker = Worker::new(shared, end, Arc::clone(&sold_out), queue, desk);
         parts.lifecycle.spawn("lane", worker.run());
@@ -145,8 +147,9 @@ impl Lane {
 
     /// Asks for a coupon. Returns when the log holds everything decided before the answer (ARCHITECTURE A1).
     pub async fn ask(&self, ask: Ask) -> Answer {
+        let asked = self.metrics.asked();
         let answer = self.answer(ask).await;
-        self.metrics.answered(&answer);
+        asked.answered(&answer);
         answer
     }
 
@@ -237,11 +240,6 @@ impl Lane {
     /// People in the queue.
     pub fn queued(&self) -> usize {
         self.asks.max_capacity() - self.asks.capacity()
-    }
-
-    /// Whether its metrics are shown.
-    pub(crate) fn show(&self, shown: bool) {
-        self.metrics.show(shown);
     }
 
     /// The coupon's code.

@@ -1,7 +1,8 @@
 //! The write side's hot metrics, as handles that were looked up once. Those of a campaign are shown while it is active:
 //! `service/measure.rs` says when.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use firstcome_shared::domain::{CampaignId, Verdict};
@@ -14,8 +15,72 @@ use metrics::{Counter, Histogram, histogram};
 
 use crate::lane::{Answer, NoAnswer};
 
-/// What a lane counts. Made when it opens, after the recorder was installed.
-#[derive(Clone)]
+/// The metrics of every campaign that is known here, with a lane or without one.
+#[derive(Debug, Default)]
+pub struct Campaigns(RwLock<HashMap<CampaignId, Arc<Metrics>>>);
+
+impl Campaigns {
+    /// Those of a campaign that exists.
+    pub(crate) fn of(&self, campaign: &CampaignId) -> Arc<Metrics> {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let metrics = known.entry(campaign.clone()).or_insert_with(|| Arc::new(Metrics::new(campaign)));
+        Arc::clone(metrics)
+    }
+
+    /// Counts a request that no lane answers, if the campaign is known: any name may be asked for.
+    fn unavailable(&self, campaign: &CampaignId) {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = known.get(campaign.as_str()) {
+            metrics.refused(Code::Unavailable);
+        }
+    }
+}
+
+/// A request that no lane has taken yet. Dropped like this, on an error or at the deadline, it counts as unavailable.
+#[must_use]
+pub(crate) struct Untaken<'a>(Option<(&'a Campaigns, &'a CampaignId)>);
+
+impl<'a> Untaken<'a> {
+    pub(crate) fn new(campaigns: &'a Campaigns, campaign: &'a CampaignId) -> Self {
+        Self(Some((campaigns, campaign)))
+    }
+
+    /// A lane counts it, or it was no question.
+    pub(crate) fn taken(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Untaken<'_> {
+    fn drop(&mut self) {
+        if let Some((campaigns, campaign)) = self.0 {
+            campaigns.unavailable(campaign);
+        }
+    }
+}
+
+/// A request in a lane. Dropped without an answer, at the deadline or when its caller hangs up, it counts as
+/// unavailable.
+#[must_use]
+pub(crate) struct Unanswered<'a>(Option<&'a Metrics>);
+
+impl Unanswered<'_> {
+    pub(crate) fn answered(mut self, answer: &Answer) {
+        if let Some(metrics) = self.0.take() {
+            metrics.answered(answer);
+        }
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if let Some(metrics) = self.0 {
+            metrics.refused(Code::Unavailable);
+        }
+    }
+}
+
+/// What is counted of a campaign. Made after the recorder was installed.
 pub(crate) struct Metrics {
     scope: Arc<Scope>,
     decide_seconds: Histogram,
@@ -31,7 +96,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(campaign: &CampaignId) -> Self {
+    fn new(campaign: &CampaignId) -> Self {
         let scope = Scope::campaign(campaign);
         let outcome = |outcome| scope.counter(ISSUE_REQUESTS_TOTAL, &[("outcome", outcome)]);
         let refused = [
@@ -68,7 +133,11 @@ impl Metrics {
         self.answer_seconds.record(took.as_secs_f64());
     }
 
-    pub(crate) fn answered(&self, answer: &Answer) {
+    pub(crate) fn asked(&self) -> Unanswered<'_> {
+        Unanswered(Some(self))
+    }
+
+    fn answered(&self, answer: &Answer) {
         let code = match answer {
             Ok(logged) => match logged.body {
                 Verdict::Issued { .. } => return self.issued.increment(1),
@@ -83,6 +152,10 @@ impl Metrics {
             Err(NoAnswer::NotFound) => Code::CampaignNotFound,
             Err(NoAnswer::Unavailable(_)) => Code::Unavailable,
         };
+        self.refused(code);
+    }
+
+    fn refused(&self, code: Code) {
         if let Some((_, counter)) = self.refused.iter().find(|(known, _)| *known == code) {
             counter.increment(1);
         }

@@ -28,6 +28,7 @@ use crate::gate::Gate;
 use crate::lane::{Lane, Logged, NoAnswer, Parts};
 use crate::lanes::{Lanes, made_with};
 use crate::ledger::Ledger;
+use crate::metrics::{Campaigns, Untaken};
 pub use create::NotCreated;
 
 /// People that may wait in one campaign's queue, unless set otherwise.
@@ -65,7 +66,15 @@ impl Service {
     pub fn new(adapters: Adapters, lifecycle: Lifecycle, queue: usize) -> Self {
         let Adapters { gate, log, ledger, clock, secret } = adapters;
         let progress = Arc::new(Progress::new(ledger.name(), log.partitions()));
-        let lanes = Lanes::new(Arc::new(Parts { gate, log, secret, clock, lifecycle, queue }));
+        let lanes = Lanes::new(Arc::new(Parts {
+            gate,
+            log,
+            secret,
+            clock,
+            lifecycle,
+            queue,
+            metrics: Campaigns::default(),
+        }));
         let (instance, fingerprints) = (random_hex::<4>(), Semaphore::new(1));
         Self { instance, lanes, ledger, progress, fingerprints, gate_away: Mutex::default() }
     }
@@ -111,6 +120,11 @@ impl Service {
     pub async fn lane(&self, campaign: &CampaignId) -> Result<Arc<Lane>, NoAnswer> {
         self.intact()?;
         self.lanes.get(campaign).await
+    }
+
+    /// A request for a coupon begins.
+    pub(crate) fn asked<'a>(&'a self, campaign: &'a CampaignId) -> Untaken<'a> {
+        Untaken::new(&self.lanes.parts().metrics, campaign)
     }
 
     fn intact(&self) -> Result<(), NoAnswer> {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firstcome_shared::telemetry::{
-    CONSUMER_POSITION, DEPENDENCY_UP, LAG_EVENTS, LAG_SECONDS, LOG_FORGOT, PARKED_CAMPAIGNS,
-    PROJECTION_STALLED,
+    CONSUMER_POSITION, DEPENDENCY_UP, DRIFT_CHECKED_TIMESTAMP_SECONDS, LAG_EVENTS, LAG_SECONDS, LOG_FORGOT,
+    PARKED_CAMPAIGNS, PROJECTION_STALLED, UNCOMPARED_DECISIONS,
 };
 use firstcome_shared::wire::ProjectionView;
 use metrics::{Gauge, gauge};
@@ -43,6 +43,9 @@ impl Query {
         loop {
             let up = timeout(PATIENCE, campaigns.look(self)).await.is_ok_and(|looked| looked.is_ok());
             metrics.up.set(flag(up));
+            let (decisions, upto) = campaigns.behind(self.clock.now());
+            metrics.uncompared.set(float(decisions));
+            metrics.compared.set(float(u64::try_from(upto.0).unwrap_or(0)) / 1_000.0);
             metrics.forgot.set(flag(self.progress.forgot().is_some()));
             metrics.stalled.set(flag(self.progress.stalled().is_some()));
             let view = timeout(PATIENCE, self.progress.view(&*self.log, &*self.clock));
@@ -63,6 +66,8 @@ struct Metrics {
     parked: Gauge,
     forgot: Gauge,
     stalled: Gauge,
+    uncompared: Gauge,
+    compared: Gauge,
 }
 
 impl Metrics {
@@ -77,6 +82,8 @@ impl Metrics {
             parked: gauge!(PARKED_CAMPAIGNS, "projection" => name),
             forgot: gauge!(LOG_FORGOT, "projection" => name),
             stalled: gauge!(PROJECTION_STALLED, "projection" => name),
+            uncompared: gauge!(UNCOMPARED_DECISIONS, "store" => name),
+            compared: gauge!(DRIFT_CHECKED_TIMESTAMP_SECONDS, "store" => name),
         }
     }
 

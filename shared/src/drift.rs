@@ -4,20 +4,21 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::time::sleep;
 
+use crate::clock::Millis;
 use crate::domain::CampaignId;
 use crate::event::Message;
-use crate::event_log::{Budget, EventLog, Stored};
+use crate::event_log::{Budget, EventLog, Lane, Stored};
 use crate::fingerprint::{Range, Row, Sum};
 use crate::position::Position;
 use crate::wire::{CouponStatus, Fingerprint, Store};
 
-/// How much of the log one step reads: some ten thousand coupons at most.
-const PIECE: Budget = Budget { messages: 32, bytes: 1 << 20 };
+/// How much of the log one step reads: some ten thousand coupons at most, in however many messages.
+const PIECE: Budget = Budget { messages: 1_024, bytes: 1 << 20 };
 /// Rows that a store is asked for at once: the gate decides nothing meanwhile.
 const CHUNK: u64 = 2_000;
 /// A difference counts only when a look this much later still shows it.
@@ -51,11 +52,15 @@ struct Track {
     after: u64,
     next: u64,
     gaps: u64,
+    /// The last decision.
+    decision: u64,
+    /// When its message was stored.
+    at: Millis,
 }
 
 impl Default for Track {
     fn default() -> Self {
-        Self { after: 0, next: 1, gaps: 0 }
+        Self { after: 0, next: 1, gaps: 0, decision: 0, at: Millis(0) }
     }
 }
 
@@ -85,9 +90,49 @@ pub struct Walk {
     different: BTreeMap<u64, (Track, u64)>,
     mended: u64,
     steps: u64,
+    /// Nothing was new at the last look.
+    level: bool,
+    /// What was new had not come to the store.
+    waits: bool,
 }
 
 impl Walk {
+    /// The last decision in the log up to which everything was compared, and when it was logged.
+    pub fn compared(&self) -> (u64, Millis) {
+        (self.tail.decision, self.tail.at)
+    }
+
+    /// Takes steps until nothing is new here, or for about so long; at least one. Returns how many coupons were compared.
+    ///
+    /// # Errors
+    /// As [`Self::step`], when not even the first one could be taken.
+    pub async fn steps(
+        &mut self,
+        time: Duration,
+        log: &dyn EventLog,
+        campaign: &CampaignId,
+        store: &dyn Compared,
+    ) -> Result<u64, String> {
+        let (begun, mut coupons, mut first) = (Instant::now(), 0, true);
+        (self.level, self.waits) = (false, false);
+        loop {
+            match self.step(log, campaign, store).await {
+                Ok(more) => coupons += more,
+                Err(error) if first => return Err(error),
+                Err(_) => return Ok(coupons),
+            }
+            if self.level || self.waits || begun.elapsed() >= time {
+                return Ok(coupons);
+            }
+            first = false;
+        }
+    }
+
+    /// Whether nothing was new at the end of the last steps.
+    pub fn is_level(&self) -> bool {
+        self.level
+    }
+
     /// Coupons that differ, at least.
     pub fn drift(&self) -> u64 {
         self.different.values().map(|(_, coupons)| coupons).sum()
@@ -112,9 +157,13 @@ impl Walk {
         {
             return self.look_again(log, campaign, store, track).await;
         }
-        if let Look::Piece(piece) = self.compare(log, campaign, store, self.tail).await? {
-            self.tail = piece.end;
-            return Ok(piece.coupons);
+        match self.compare(log, campaign, store, self.tail).await? {
+            Look::Piece(piece) => {
+                self.tail = piece.end;
+                return Ok(piece.coupons);
+            }
+            Look::Behind => self.waits = true,
+            Look::End => self.level = true,
         }
         match self.compare(log, campaign, store, self.again).await? {
             Look::Piece(piece) => {
@@ -228,11 +277,18 @@ async fn piece(
     track: Track,
 ) -> Result<Look, String> {
     let read = log.read_campaign(campaign, track.after, PIECE).await;
-    let batch = read.map_err(|error| error.to_string())?;
-    let Some(last) = batch.last() else { return Ok(Look::End) };
-    if !store.has_reached(campaign, last.position).await? {
-        return Ok(Look::Behind);
+    let mut batch = read.map_err(|error| error.to_string())?;
+    if batch.is_empty() {
+        return Ok(Look::End);
     }
+    // While people ask, the newest message is nearly always on its way.
+    let last = loop {
+        let Some(last) = batch.last() else { return Ok(Look::Behind) };
+        if store.has_reached(campaign, last.position).await? {
+            break last;
+        }
+        batch.truncate(batch.len() / 2);
+    };
     let (end, chunks) = chunks(track, &batch);
     let mut piece = Piece { end, coupons: 0, differing: 0 };
     for (range, sum) in chunks {
@@ -256,6 +312,9 @@ fn chunks(track: Track, batch: &[Stored]) -> (Track, Vec<(Range, Sum)>) {
         end.after = stored.position.sequence;
         // What nobody can read holds no coupons that anybody was promised.
         let Ok(message) = Message::decode(&stored.payload) else { continue };
+        if stored.subject.lane == Lane::Decisions {
+            (end.decision, end.at) = (message.last, stored.stored_at);
+        }
         for (coupon, issued_at, _, expires_at) in message.coupons() {
             end.gaps += coupon.seq.abs_diff(end.next);
             // From 0: a number that no gate gives is a difference too.

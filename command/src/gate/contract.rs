@@ -35,6 +35,7 @@ macro_rules! gate_contract {
             gate_time_never_goes_back,
             a_glance_tells_whether_anybody_new_can_have_got_a_coupon,
             every_decision_is_numbered_and_in_the_outbox,
+            asking_whether_it_takes_writes_changes_nothing,
             trims_only_what_a_call_says_is_logged_and_never_less,
             the_outbox_is_read_from_a_place_within_a_budget,
             the_same_person_twice_in_a_batch_gets_one_coupon,

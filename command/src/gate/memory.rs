@@ -179,6 +179,10 @@ impl Gate for MemoryGate {
         }))
     }
 
+    async fn writable(&self, _: &CampaignId) -> Result<(), GateError> {
+        Ok(())
+    }
+
     async fn rows(
         &self,
         campaign: &CampaignId,

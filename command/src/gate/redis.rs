@@ -296,6 +296,14 @@ impl Gate for RedisGate {
         self.glances.read(campaign, read).await.unwrap_or_else(died)
     }
 
+    async fn writable(&self, campaign: &CampaignId) -> Result<(), GateError> {
+        // A write that needs a list which is not there: refused when any other is, and without effect.
+        let mut command = redis::cmd("RPUSHX");
+        command.arg(Keys::of(campaign).nothing()).arg("");
+        self.core.quick.send(campaign, &command).await?;
+        Ok(())
+    }
+
     async fn rows(
         &self,
         campaign: &CampaignId,

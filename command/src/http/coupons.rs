@@ -60,8 +60,10 @@ pub(super) async fn issue(
 ) -> http::Result<Response> {
     let campaign = campaign_id(&id)?;
     let user = UserId::parse(&ask.user_id).map_err(invalid)?;
+    let asked = service.asked(&campaign);
     let lane = service.lane(&campaign).await.map_err(|why| no_answer(&id, why))?;
     let (needs_key, terms) = lane.terms().await.map_err(|why| no_answer(&id, why))?;
+    asked.taken();
     if key.is_none() && *needs_key {
         let detail = "A person may hold several coupons of this campaign: send a key that tells a retry from a second wish.";
         return Err(Problem::invalid("Idempotency-Key", detail).into());

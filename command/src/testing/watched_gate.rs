@@ -26,6 +26,7 @@ pub(crate) struct WatchedGate {
     commanded: AtomicU64,
     incarnation_reads: AtomicU64,
     away: AtomicBool,
+    full: AtomicBool,
     glances_away: AtomicBool,
     load_time: Mutex<Duration>,
     /// Decide calls wait here before they are carried out.
@@ -55,6 +56,7 @@ impl WatchedGate {
             commanded: AtomicU64::new(0),
             incarnation_reads: AtomicU64::new(0),
             away: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             glances_away: AtomicBool::new(false),
             load_time: Mutex::default(),
             decides: Door::default(),
@@ -69,6 +71,11 @@ impl WatchedGate {
     /// Answers nobody any more, or again.
     pub(crate) fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// Takes no writes any more, or again; what is read is answered.
+    pub(crate) fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
     }
 
     /// Does not confirm sold-out caches any more, or again.
@@ -116,6 +123,10 @@ impl WatchedGate {
         self.incarnation_reads.load(Ordering::SeqCst)
     }
 
+    fn has_room(&self) -> Result<(), GateError> {
+        if self.full.load(Ordering::SeqCst) { Err(GateError::Unavailable("full".to_owned())) } else { Ok(()) }
+    }
+
     fn reachable(&self, call: &'static str) -> Result<(), GateError> {
         self.steps.tick(call);
         if self.away.load(Ordering::SeqCst) { Err(GateError::Unavailable("away".to_owned())) } else { Ok(()) }
@@ -148,6 +159,7 @@ impl Gate for WatchedGate {
     ) -> Result<Reply<Vec<Verdict>>, GateError> {
         self.decides.pass().await;
         self.reachable("decide")?;
+        self.has_room()?;
         self.decided.fetch_add(1, Ordering::SeqCst);
         self.asked.fetch_add(u64::try_from(asks.len()).unwrap(), Ordering::SeqCst);
         self.inner.decide(campaign, call, asks).await
@@ -195,6 +207,12 @@ impl Gate for WatchedGate {
             return Err(GateError::Unavailable("no glance".to_owned()));
         }
         self.inner.glance(campaign).await
+    }
+
+    async fn writable(&self, campaign: &CampaignId) -> Result<(), GateError> {
+        self.reachable("writable")?;
+        self.has_room()?;
+        self.inner.writable(campaign).await
     }
 
     async fn rows(

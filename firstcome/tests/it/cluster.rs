@@ -5,7 +5,7 @@ mod away;
 mod faults;
 mod forgot;
 mod rush;
-mod stack;
+pub mod stack;
 mod zombie;
 
 use crate::journey::journey;

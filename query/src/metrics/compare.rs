@@ -1,51 +1,63 @@
 //! The read model beside the log, one campaign in turn (P9, ARCHITECTURE J4).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use firstcome_shared::clock::Millis;
 use firstcome_shared::domain::CampaignId;
 use firstcome_shared::drift::Compared;
 use firstcome_shared::fingerprint::{Range, Sum};
 use firstcome_shared::position::Position;
-use firstcome_shared::telemetry::{COMPARED_COUPONS_TOTAL, DRIFT_CHECKED_TIMESTAMP_SECONDS};
+use firstcome_shared::telemetry::COMPARED_COUPONS_TOTAL;
 use firstcome_shared::wire::{Fingerprint, Store};
-use metrics::{counter, gauge};
+use metrics::counter;
 use tokio::time::{sleep, timeout};
 
 use super::watched::Campaigns;
 use crate::Query;
 
-/// One piece of one campaign is compared this often.
-const EVERY: Duration = Duration::from_secs(10);
+/// One campaign in turn is compared for so long.
+const TURN: Duration = Duration::from_millis(200);
+/// Then nothing is for at least this long.
+const REST: Duration = Duration::from_millis(500);
+/// And for so many times as long as the turn took: more where nothing was new.
+const TIMES: [u32; 2] = [9, 49];
 /// A comparison that takes longer is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Query {
     pub(super) async fn compare_with_log(&self, campaigns: &Campaigns) {
-        let name = self.model.name();
         // There from the start, so that it rises from 0.
-        let compared = counter!(COMPARED_COUPONS_TOTAL, "store" => name);
+        let compared = counter!(COMPARED_COUPONS_TOTAL, "store" => self.model.name());
         let mut turn: Option<CampaignId> = None;
+        let mut rest = REST;
         loop {
-            sleep(EVERY).await;
+            sleep(rest).await;
+            let begun = Instant::now();
             turn = campaigns.next(turn.as_ref());
-            if let Some(coupons) = self.compare_piece(campaigns, turn.as_ref()).await {
-                compared.increment(coupons);
-                let now = seconds(self.clock.now());
-                gauge!(DRIFT_CHECKED_TIMESTAMP_SECONDS, "store" => name).set(now);
+            let mut level = true;
+            if let Some(walked) = self.compare_piece(campaigns, turn.as_ref()).await {
+                compared.increment(walked.0);
+                campaigns.with_compared(self.clock.now());
+                level = walked.1;
             }
+            rest = REST.max(begun.elapsed() * TIMES[usize::from(level)]);
         }
     }
 
-    /// Compares a piece; returns how many coupons it had, unless something did not answer.
-    async fn compare_piece(&self, campaigns: &Campaigns, campaign: Option<&CampaignId>) -> Option<u64> {
-        let Some(campaign) = campaign else { return Some(0) };
+    /// Compares a piece; returns how many coupons it had and whether nothing new is left, unless something did not
+    /// answer.
+    async fn compare_piece(
+        &self,
+        campaigns: &Campaigns,
+        campaign: Option<&CampaignId>,
+    ) -> Option<(u64, bool)> {
+        let Some(campaign) = campaign else { return Some((0, true)) };
         let mut walk = campaigns.take_walk(campaign);
-        let step = timeout(PATIENCE, walk.step(&*self.log, campaign, self)).await;
+        let walked = timeout(PATIENCE, walk.steps(TURN, &*self.log, campaign, self)).await;
+        let level = walk.is_level();
         campaigns.give_walk(campaign, walk);
-        match step {
-            Ok(Ok(coupons)) => Some(coupons),
+        match walked {
+            Ok(Ok(coupons)) => Some((coupons, level)),
             Ok(Err(error)) => {
                 tracing::debug!(%campaign, store = self.model.name(), error, "not compared");
                 None
@@ -77,9 +89,4 @@ impl Compared for Query {
             || Sum::default().fingerprint(Store::ReadModel, campaign.as_str(), Position::new(0, 0), range);
         Ok(sum.unwrap_or_else(none))
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 ms")]
-fn seconds(at: Millis) -> f64 {
-    at.0 as f64 / 1_000.0
 }

@@ -195,3 +195,39 @@ async fn a_gap_in_the_log_is_counted() {
     assert_eq!(rig.steps(1).await, (0, 3));
     assert_eq!(rig.steps(5).await, (0, 3), "also when all is read again");
 }
+
+#[tokio::test]
+async fn many_small_messages_are_one_step_and_it_is_known_how_far_it_came() {
+    let mut rig = Rig::new().await;
+    for seq in 1..=100 {
+        rig.issue(seq, seq).await;
+    }
+    assert_eq!(rig.walk.compared().0, 0);
+    assert_eq!(rig.step().await, 100);
+    assert_eq!(rig.walk.compared(), (100, NOW));
+    rig.issue(101, 101).await;
+    let Rig { walk, log, campaign, shop, .. } = &mut rig;
+    let hour = Duration::from_hours(1);
+    assert_eq!(walk.steps(hour, log, campaign, shop).await, Ok(1 + 101), "what is new, then all once more");
+    assert!(walk.is_level());
+    assert_eq!(walk.compared().0, 101);
+}
+
+/// While people ask, a store is nearly always a little behind.
+#[tokio::test]
+async fn what_the_store_has_reached_is_compared_though_more_is_there() {
+    let mut rig = Rig::new().await;
+    for seq in 1..=8 {
+        rig.issue(seq, seq).await;
+    }
+    *rig.shop.reached.lock().unwrap() = rig.end - 1;
+    assert_eq!(rig.step().await, 4);
+    let Rig { walk, log, campaign, shop, .. } = &mut rig;
+    assert_eq!(
+        walk.steps(Duration::from_hours(1), log, campaign, shop).await,
+        Ok(2 + 1 + 4),
+        "and some once more"
+    );
+    assert!(!walk.is_level(), "one is missing");
+    assert_eq!((walk.compared().0, walk.drift()), (7, 0));
+}

@@ -76,7 +76,7 @@ use Kind::{Counter, Gauge, Histogram};
 
 metrics! {
     ISSUE_REQUESTS_TOTAL = "firstcome_issue_requests_total", Counter, Count, [campaign, outcome],
-        "Requests for a coupon, by outcome: issued, already_issued, or the code of the problem.";
+        "Requests for a coupon, by outcome: issued, already_issued, or the code of the problem; unavailable also when nobody waited for the answer.";
     ISSUE_ANSWER_SECONDS = "firstcome_issue_answer_seconds", Histogram(ISSUE), Seconds, [campaign],
         "Time from a request's arrival in the queue to its answer.";
     ISSUE_QUEUE_DEPTH = "firstcome_issue_queue_depth", Gauge, Count, [campaign],
@@ -93,9 +93,11 @@ metrics! {
     CAMPAIGN_DUE = "firstcome_campaign_due", Gauge, Count, [campaign],
         "1 while coupons should be handed out: a window is open by the clock, coupons are left, and nobody paused or cancelled it; else 0.";
     CAMPAIGN_OPEN = "firstcome_campaign_open", Gauge, Count, [campaign],
-        "1 while this instance can hand out coupons: the gate answers and says open, and the log takes appends; else 0.";
+        "1 while this instance can hand out coupons: the gate says open and takes writes, and the log takes appends; else 0.";
     CAMPAIGN_PAUSED = "firstcome_campaign_paused", Gauge, Count, [campaign],
         "1 while an operator holds a campaign whose window is open by the clock, else 0.";
+    CAMPAIGN_STATE = "firstcome_campaign_state", Gauge, Count, [campaign],
+        "What the campaign is, by its definition, switches, counts and the clock: 0 scheduled, 1 open, 2 paused, 3 sold out, 4 ended, 5 cancelled.";
     CAMPAIGNS_UNSHOWN = "firstcome_campaigns_unshown", Gauge, Count, [],
         "Active campaigns that have no series because there are too many of them.";
     STOCK = "firstcome_stock", Gauge, Count, [campaign],
@@ -125,7 +127,7 @@ metrics! {
     LOG_POSITION = "firstcome_log_position", Gauge, Count, [partition],
         "Sequence number of the log's last message.";
     LOG_FORGOT = "firstcome_log_forgot", Gauge, Count, [projection],
-        "1 when the log is not the one that the projection was read from: nothing is issued; else 0.";
+        "1 when the log is not the one that the projection was read from, which then stands still; of the ledger: nothing is issued; else 0.";
     CONSUMER_POSITION = "firstcome_consumer_position", Gauge, Count, [projection, partition],
         "Sequence number up to which a projection has applied the log.";
     LAG_EVENTS = "firstcome_lag_events", Gauge, Count, [projection],
@@ -146,7 +148,9 @@ metrics! {
     DRIFT = "firstcome_drift", Gauge, Count, [campaign, store],
         "Coupons by which a store differs from the log, at least, as far as the two were compared; never above 0.";
     DRIFT_CHECKED_TIMESTAMP_SECONDS = "firstcome_drift_checked_timestamp_seconds", Gauge, Seconds, [store],
-        "When a store was last compared with the log, or there was nothing to compare, in seconds since 1970.";
+        "Up to when a store was compared with the log: what was logged earlier would have shown, in seconds since 1970.";
+    UNCOMPARED_DECISIONS = "firstcome_uncompared_decisions", Gauge, Count, [store],
+        "Decisions of active campaigns that stand in the log and that a store was not compared with yet.";
     COMPARED_COUPONS_TOTAL = "firstcome_compared_coupons_total", Counter, Count, [store],
         "Coupons of a store that were compared with the log.";
 
@@ -158,7 +162,7 @@ metrics! {
         "People admitted from the waiting room.";
 
     DEPENDENCY_UP = "firstcome_dependency_up", Gauge, Count, [dependency, kind],
-        "1 when a dependency (gate, log, ledger, read_model) answers, else 0; kind is what stands behind it.";
+        "1 when a dependency (gate, log, ledger, read_model) answers, and gate and log take writes, else 0; kind is what stands behind it.";
     HTTP_REQUESTS_TOTAL = "firstcome_http_requests_total", Counter, Count, [method, route, status],
         "Requests.";
     HTTP_REQUEST_DURATION_SECONDS = "firstcome_http_request_duration_seconds", Histogram(REQUEST), Seconds, [method, route],

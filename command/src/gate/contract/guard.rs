@@ -197,3 +197,14 @@ pub(in crate::gate) async fn a_glance_tells_whether_anybody_new_can_have_got_a_c
     assert_eq!(glance().await.epoch, 2);
     assert_eq!(outbox(gate, call(2)).await, []);
 }
+
+/// Also of a campaign that nobody has loaded.
+pub(in crate::gate) async fn asking_whether_it_takes_writes_changes_nothing(rig: &dyn Rig) {
+    rig.gate().writable(&id()).await.unwrap();
+    assert!(matches!(rig.gate().view(&id(), call(1)).await, Err(GateError::Forgot)));
+    let gate = loaded(rig, definition(5)).await;
+    decide(gate, call(1), &[ask("ann")]).await;
+    let before = everything(gate, call(1)).await;
+    gate.writable(&id()).await.unwrap();
+    assert_eq!(everything(gate, call(1)).await, before);
+}

@@ -84,6 +84,11 @@ impl Keys {
         format!("{}:meta", self.tag)
     }
 
+    /// Where nothing ever is.
+    pub(super) fn nothing(&self) -> String {
+        format!("{}:nothing", self.tag)
+    }
+
     /// In the order that every guarded script expects.
     pub(super) fn all(&self) -> Vec<String> {
         ["meta", "holders", "line", "outbox"].map(|name| format!("{}:{name}", self.tag)).into()

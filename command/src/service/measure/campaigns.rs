@@ -4,26 +4,31 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use firstcome_shared::domain::CampaignId;
+use firstcome_shared::clock::Millis;
+use firstcome_shared::domain::{Book, CampaignId};
 use firstcome_shared::event::{Event, Message};
-use firstcome_shared::event_log::{LogUnavailable, Subject};
-use firstcome_shared::telemetry::CAMPAIGNS_UNSHOWN;
+use firstcome_shared::event_log::{Budget, LogUnavailable, Subject};
+use firstcome_shared::telemetry::{CAMPAIGNS_UNSHOWN, DRIFT_CHECKED_TIMESTAMP_SECONDS, UNCOMPARED_DECISIONS};
+use firstcome_shared::wire::Store;
 use futures::{StreamExt, stream};
 use metrics::gauge;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::compare::name;
 use super::watched::{Known, Watched};
 use super::{PATIENCE, number};
-use crate::gate::{Gate, View};
-use crate::lane::{Lane, NoAnswer};
+use crate::gate::Gate;
+use crate::lane::Lane;
 use crate::service::Service;
 
 /// Most campaigns that have series at a time.
-pub(super) const MOST: usize = 500;
+pub(super) const MOST: usize = if cfg!(test) { 3 } else { 500 };
 /// The log is searched for campaigns this often.
 const SEARCH_EVERY: Duration = Duration::from_secs(15);
 const PAGE: u32 = 256;
+/// A campaign whose part of the log is not longer is folded to know where it stands.
+const SHORT: Budget = Budget { messages: 64, bytes: 256 << 10 };
 /// Campaigns that are looked at together.
 const AT_ONCE: usize = 64;
 
@@ -35,6 +40,8 @@ pub(super) struct Campaigns {
     over: std::sync::Mutex<HashMap<CampaignId, bool>>,
     searched: std::sync::Mutex<Option<Instant>>,
     probed: std::sync::Mutex<Option<CampaignId>>,
+    /// When gate and ledger were last compared.
+    compared: std::sync::Mutex<[Option<Millis>; 2]>,
 }
 
 impl Campaigns {
@@ -47,36 +54,41 @@ impl Campaigns {
         }
         self.add_lanes(service).await;
         let now = service.clock().now();
-        let wanted: Vec<CampaignId> = {
+        let wanted: Vec<(CampaignId, At)> = {
             let watched = self.watched.lock().await;
-            watched.iter().filter(|(_, it)| it.wants_look(now)).map(|(id, _)| id.clone()).collect()
+            watched.iter().filter_map(|(id, it)| Some((id.clone(), it.wants_look(now)?))).collect()
         };
-        let looks = wanted.into_iter().map(|campaign| async {
-            let look = timeout(PATIENCE, look(service, &campaign)).await;
-            let (lane, view) = look.unwrap_or_else(|_| (service.lanes.known(&campaign), None));
-            (campaign, lane, view)
+        let looks = wanted.into_iter().map(|(campaign, at)| async move {
+            let look = timeout(PATIENCE, look(service, &campaign, at)).await;
+            let late = || Look { lane: service.lanes.known(&campaign), failed: true, ..Look::default() };
+            let look = look.unwrap_or_else(|_| late());
+            (campaign, look)
         });
         let looks: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
         self.probe_gate(service).await;
 
         let mut watched = self.watched.lock().await;
-        for (campaign, lane, view) in looks {
+        for (campaign, look) in looks {
             if let Some(it) = watched.get_mut(&campaign) {
-                it.looked(lane, view);
+                it.looked(look);
             }
         }
         let now = service.clock().now();
+        let gate_answers = service.gate_away().is_none();
         let (mut shown, mut unshown) = (0, 0_usize);
         let mut ended = Vec::new();
-        for (campaign, it) in watched.iter_mut() {
+        // Which are open goes before which will be, whatever their names.
+        let mut all: Vec<_> = watched.iter_mut().collect();
+        all.sort_by_key(|(_, it)| it.rank(now));
+        for (campaign, it) in all {
             let show = it.is_shown(now);
             if show && shown < MOST {
                 shown += 1;
-                it.set(now, intact);
-                it.show(true);
+                it.show(true, now);
+                it.set(now, gate_answers, intact);
             } else {
                 unshown += usize::from(show);
-                it.show(false);
+                it.show(false, now);
                 if !show && it.known.over(now) {
                     ended.push(campaign.clone());
                 }
@@ -87,6 +99,12 @@ impl Campaigns {
             watched.remove(&campaign);
             self.over().insert(campaign, true);
         }
+        drop(watched);
+        for store in [Store::Gate, Store::Ledger] {
+            let (decisions, upto) = self.behind(store, now).await;
+            gauge!(UNCOMPARED_DECISIONS, "store" => name(store)).set(number(decisions));
+            gauge!(DRIFT_CHECKED_TIMESTAMP_SECONDS, "store" => name(store)).set(number(upto.0) / 1_000.0);
+        }
     }
 
     /// The next campaign that is shown after this one, or the first.
@@ -94,6 +112,27 @@ impl Campaigns {
         let watched = self.watched.lock().await;
         let compared = || watched.iter().filter(|(_, it)| it.may_be_compared()).map(|(campaign, _)| campaign);
         compared().find(|campaign| after.is_none_or(|after| *campaign > after)).or(compared().next()).cloned()
+    }
+
+    /// That store was compared, if only a piece of it.
+    pub(super) fn with_compared(&self, store: Store, now: Millis) {
+        let mut compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
+        compared[usize::from(store == Store::Ledger)] = Some(now);
+    }
+
+    /// Decisions that the store was not compared with yet, and up to when it was: the comparison may be behind what is
+    /// new, or stand still.
+    pub(super) async fn behind(&self, store: Store, now: Millis) -> (u64, Millis) {
+        let last = {
+            let mut compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
+            // Since the start nothing was.
+            *compared[usize::from(store == Store::Ledger)].get_or_insert(now)
+        };
+        let watched = self.watched.lock().await;
+        let behind = watched.values().filter(|it| it.may_be_compared()).map(|it| it.uncompared(store));
+        behind
+            .filter(|(decisions, _)| *decisions > 0)
+            .fold((0, last), |(sum, upto), (decisions, since)| (sum + decisions, upto.min(since)))
     }
 
     /// Has `change` done to a watched campaign.
@@ -156,7 +195,7 @@ impl Campaigns {
             self.over().insert(campaign.clone(), sure);
         } else {
             self.over().remove(campaign);
-            let watched = Watched::new(campaign, known);
+            let watched = Watched::new(campaign, known, service.lanes.parts().metrics.of(campaign));
             self.watched.lock().await.entry(campaign.clone()).or_insert(watched);
         }
     }
@@ -168,8 +207,12 @@ impl Campaigns {
         // Unknown campaigns are answered too.
         let Some(campaign) = next.clone().or_else(|| CampaignId::parse("probe").ok()) else { return };
         let gate = &service.lanes.parts().gate;
-        service.set_gate_away(match timeout(PATIENCE, gate.glance(&campaign)).await {
-            Ok(Ok(_)) => None,
+        let probe = async {
+            gate.glance(&campaign).await?;
+            gate.writable(&campaign).await
+        };
+        service.set_gate_away(match timeout(PATIENCE, probe).await {
+            Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("the gate did not answer in time".to_owned()),
         });
@@ -187,18 +230,65 @@ async fn created(service: &Service, campaign: &CampaignId) -> Result<Option<Know
     let message = first.and_then(|first| Message::decode(&first.payload).ok());
     let event = message.and_then(|message| message.entries.into_iter().next());
     Ok(match event.map(|entry| entry.event) {
-        Some(Event::CampaignCreated { definition, .. }) => Some(Known::new(definition)),
+        Some(Event::CampaignCreated { definition, .. }) => Some(Known::created(definition)),
         _ => None,
     })
 }
 
-async fn look(service: &Service, campaign: &CampaignId) -> (Option<Arc<Lane>>, Option<View>) {
-    let lane: Result<Arc<Lane>, NoAnswer> = service.lane(campaign).await;
-    match lane {
-        Ok(lane) => {
-            let view = lane.read(Gate::view).await.ok();
-            (Some(lane), view)
-        }
-        Err(_) => (None, None),
+/// Where a campaign is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum At {
+    Gate { sure: bool },
+    Log,
+}
+
+/// What a look at a campaign showed.
+#[derive(Default)]
+pub(super) struct Look {
+    pub(super) lane: Option<Arc<Lane>>,
+    pub(super) known: Option<Known>,
+    /// The gate answered and could decide.
+    pub(super) ready: bool,
+    /// The gate did not answer.
+    pub(super) failed: bool,
+}
+
+async fn look(service: &Service, campaign: &CampaignId, at: At) -> Look {
+    let of_log = async || folded(service, campaign).await.unwrap_or(None);
+    let sure = match at {
+        At::Gate { sure } => sure,
+        At::Log => return Look { known: of_log().await, ..Look::default() },
+    };
+    let Ok(lane) = service.lane(campaign).await else { return Look { failed: true, ..Look::default() } };
+    if let Ok(view) = lane.read(Gate::view).await {
+        let ready = service.lanes.parts().gate.writable(campaign).await.is_ok();
+        Look { lane: Some(lane), known: Some(view.into()), ready, failed: false }
+    } else {
+        let known = if sure { None } else { of_log().await };
+        Look { lane: Some(lane), known, ready: false, failed: true }
     }
+}
+
+/// The campaign as the log says, where that is quickly read: before many have asked.
+async fn folded(service: &Service, campaign: &CampaignId) -> Result<Option<Known>, LogUnavailable> {
+    let subject = Subject::decisions(campaign);
+    let messages = service.log().read(&subject, 0, SHORT).await?;
+    let end = service.log().end(&subject).await?;
+    if messages.last().map(|last| last.position) != end.map(|end| end.position) {
+        return Ok(None);
+    }
+    let mut book: Option<Book> = None;
+    for stored in &messages {
+        let Ok(message) = Message::decode(&stored.payload) else { return Ok(None) };
+        for entry in &message.entries {
+            if let Some(book) = &mut book {
+                if book.apply(entry).is_err() {
+                    return Ok(None);
+                }
+            } else if let Event::CampaignCreated { definition, .. } = &entry.event {
+                book = Some(Book::new(definition.clone()));
+            }
+        }
+    }
+    Ok(book.map(Known::from))
 }

@@ -1,23 +1,26 @@
 //! Gate and ledger beside the log, one campaign in turn (P9, ARCHITECTURE J4).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use firstcome_shared::clock::Millis;
 use firstcome_shared::domain::CampaignId;
 use firstcome_shared::drift::{Compared, Walk};
 use firstcome_shared::fingerprint::Range;
 use firstcome_shared::position::Position;
-use firstcome_shared::telemetry::{COMPARED_COUPONS_TOTAL, DRIFT_CHECKED_TIMESTAMP_SECONDS};
+use firstcome_shared::telemetry::COMPARED_COUPONS_TOTAL;
 use firstcome_shared::wire::{Fingerprint, Store};
-use metrics::{counter, gauge};
+use metrics::counter;
 use tokio::time::{sleep, timeout};
 
 use super::campaigns::Campaigns;
 use crate::service::Service;
 
-/// One piece of one campaign is compared this often.
-const EVERY: Duration = Duration::from_secs(10);
+/// One campaign in turn is compared for so long.
+const TURN: Duration = Duration::from_millis(200);
+/// Then nothing is for at least this long.
+const REST: Duration = Duration::from_millis(500);
+/// And for so many times as long as the turn took: more where nothing was new.
+const TIMES: [u32; 2] = [9, 49];
 /// A comparison that takes longer is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -27,34 +30,37 @@ impl Service {
         // There from the start, so that it rises from 0.
         let counters = stores.map(|store| counter!(COMPARED_COUPONS_TOTAL, "store" => name(store)));
         let mut turn: Option<CampaignId> = None;
+        let mut rest = REST;
         loop {
-            sleep(EVERY).await;
+            sleep(rest).await;
+            let (begun, mut level) = (Instant::now(), true);
             turn = campaigns.next(turn.as_ref()).await;
             for (store, compared) in stores.into_iter().zip(&counters) {
-                if let Some(coupons) = self.compare_once(campaigns, turn.as_ref(), store).await {
-                    compared.increment(coupons);
-                    let now = seconds(self.clock().now());
-                    gauge!(DRIFT_CHECKED_TIMESTAMP_SECONDS, "store" => name(store)).set(now);
-                }
+                let Some(walked) = self.compare_once(campaigns, turn.as_ref(), store).await else { continue };
+                compared.increment(walked.coupons);
+                campaigns.with_compared(store, self.clock().now());
+                level &= walked.level;
             }
+            rest = REST.max(begun.elapsed() * TIMES[usize::from(level)]);
         }
     }
 
-    /// Compares a piece; returns how many coupons it had, unless something did not answer.
+    /// Compares a piece, unless something does not answer.
     pub(super) async fn compare_once(
         &self,
         campaigns: &Campaigns,
         campaign: Option<&CampaignId>,
         store: Store,
-    ) -> Option<u64> {
-        let Some(campaign) = campaign else { return Some(0) };
+    ) -> Option<Walked> {
+        let Some(campaign) = campaign else { return Some(Walked { coupons: 0, level: true }) };
         let mut walk = Walk::default();
         campaigns.with(campaign, |watched| walk = watched.take_walk(store)).await;
         let of = InStore { service: self, store };
-        let step = timeout(PATIENCE, walk.step(self.log(), campaign, &of)).await;
+        let walked = timeout(PATIENCE, walk.steps(TURN, self.log(), campaign, &of)).await;
+        let level = walk.is_level();
         campaigns.with(campaign, |watched| watched.give_walk(store, walk)).await;
-        match step {
-            Ok(Ok(coupons)) => Some(coupons),
+        match walked {
+            Ok(Ok(coupons)) => Some(Walked { coupons, level }),
             Ok(Err(error)) => {
                 tracing::debug!(%campaign, store = name(store), error, "not compared");
                 None
@@ -64,7 +70,15 @@ impl Service {
     }
 }
 
-fn name(store: Store) -> &'static str {
+/// What a turn came to.
+#[derive(Debug, PartialEq)]
+pub(super) struct Walked {
+    pub(super) coupons: u64,
+    /// Nothing new is left.
+    pub(super) level: bool,
+}
+
+pub(super) fn name(store: Store) -> &'static str {
     if store == Store::Gate { "gate" } else { "ledger" }
 }
 
@@ -100,9 +114,4 @@ impl Compared for InStore<'_> {
     fn knows_positions(&self) -> bool {
         self.store != Store::Gate
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 ms")]
-fn seconds(at: Millis) -> f64 {
-    at.0 as f64 / 1_000.0
 }

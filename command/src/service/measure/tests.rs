@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use firstcome_shared::clock::Clock as _;
 use firstcome_shared::domain::Command;
 use firstcome_shared::telemetry::install_metrics;
 use firstcome_shared::wire::Store;
 
 use super::campaigns::Campaigns;
+use super::compare::Walked;
 use crate::testing::{Instance, World, id, one_off, person, until};
 
 /// An instance that is watched, and a campaign that is open.
@@ -19,9 +21,13 @@ struct Rig {
 
 impl Rig {
     async fn new(name: &'static str) -> Self {
+        Self::of(name, 5).await
+    }
+
+    async fn of(name: &'static str, stock: u64) -> Self {
         let world = World::new().await;
         let instance = world.instance().await;
-        instance.service.create(&one_off(name, 5), "olga").await.unwrap();
+        instance.service.create(&one_off(name, stock), "olga").await.unwrap();
         Self { world, instance, campaigns: Campaigns::default(), name }
     }
 
@@ -71,6 +77,32 @@ async fn an_open_campaign_shows_what_it_has_and_what_it_did() {
     assert_eq!(rig.state(), [NO, NO, NO], "sold out: nothing is due");
 }
 
+/// What is not open is scheduled, held, sold out, ended or cancelled: not the same to who watches.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_state_says_why_a_campaign_is_not_open() {
+    let rig = Rig::new("measured-state").await;
+    let state = async || {
+        rig.look().await;
+        rig.value("campaign_state", "").unwrap()
+    };
+    let mut seen = vec![state().await];
+    rig.command(Command::Pause).await;
+    seen.push(state().await);
+    rig.command(Command::Resume).await;
+    for user in ["ann", "bob", "cem", "dan", "eve"] {
+        rig.instance.insist(rig.name, person(user)).await;
+    }
+    seen.push(state().await);
+    rig.world.clock.advance(3_600_000);
+    seen.push(state().await);
+    let later = Rig::new("measured-state-2").await;
+    later.look().await;
+    later.command(Command::Cancel).await;
+    later.look().await;
+    seen.push(later.value("campaign_state", "").unwrap());
+    assert_eq!(seen, [1.0, 2.0, 3.0, 4.0, 5.0], "open, paused, sold out, ended, cancelled");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_campaign_that_is_held_is_not_due() {
     let rig = Rig::new("measured-held").await;
@@ -102,6 +134,61 @@ async fn a_campaign_that_should_be_open_and_is_not_shows() {
     assert!(rig.instance.ask(rig.name, person("ann")).await.is_err());
     rig.look().await;
     assert_eq!(rig.state(), [YES, NO, NO], "nothing is decided while the log is away");
+}
+
+/// A restart while the gate is away: nobody is told that stock is full, or woken for a campaign that is held.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_said_of_a_campaign_before_it_is_known() {
+    let after_restart = async |rig: Rig| {
+        let two = rig.world.instance().await;
+        two.gate.set_away(true);
+        let rig = Rig { campaigns: Campaigns::default(), instance: two, ..rig };
+        for _ in 0..2 {
+            rig.look().await;
+        }
+        rig
+    };
+    let many = Rig::of("measured-unknown", 80).await;
+    for number in 0..80 {
+        many.instance.insist(many.name, person(number)).await;
+    }
+    let many = after_restart(many).await;
+    assert_eq!(many.state(), [None; 3], "sold out, but who knows");
+    assert_eq!(many.gauges(["stock", "issued", "outbox_depth"]), [None, None, Some(0.0)]);
+    assert_eq!(many.value("oversold", ",store=\"gate\""), None);
+    many.instance.gate.set_away(false);
+    until("it is looked at", || async {
+        many.look().await;
+        many.gauges(["stock", "issued"]) == [Some(80.0); 2]
+    })
+    .await;
+    assert_eq!(many.state(), [NO, NO, NO]);
+
+    let held = Rig::new("measured-known").await;
+    held.instance.insist(held.name, person("ann")).await;
+    held.command(Command::Pause).await;
+    let held = after_restart(held).await;
+    assert_eq!(held.state(), [NO, NO, YES], "a short log is read instead");
+    assert_eq!(held.gauges(["stock", "issued"]), [Some(5.0), YES]);
+}
+
+/// As Redis with no memory left: every read is answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gate_that_takes_no_writes_is_away_and_its_campaigns_are_not_open() {
+    let rig = Rig::new("measured-full").await;
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, YES, NO]);
+    rig.instance.gate.set_full(true);
+    assert!(rig.instance.ask(rig.name, person("ann")).await.is_err());
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, NO, NO], "whether anybody asks or not");
+    let dependencies = rig.instance.service.pipeline().await.dependencies;
+    let gate = dependencies.iter().find(|it| it.name == "gate").unwrap();
+    assert!(!gate.up && gate.detail.as_ref().unwrap().contains("full"), "{gate:?}");
+    rig.instance.gate.set_full(false);
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, YES, NO]);
+    assert_eq!(rig.instance.service.gate_away(), None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -180,7 +267,7 @@ async fn a_campaign_far_ahead_has_no_series_and_no_lane() {
     rig.world.clock.advance(2_000);
     rig.campaigns.look(&two.service).await;
     assert_eq!(rig.state(), [NO, NO, NO], "an hour before it opens");
-    assert_eq!(rig.gauges(["stock", "issued"]), [Some(5.0), NO]);
+    assert_eq!(rig.gauges(["stock", "issued", "campaign_state"]), [Some(5.0), NO, NO], "scheduled");
     assert!(two.service.lanes.known(&id(rig.name)).is_none(), "nobody needs its gate yet");
 }
 
@@ -191,14 +278,66 @@ async fn a_gate_is_compared_with_the_log() {
         rig.instance.insist(rig.name, person(user)).await;
     }
     rig.look().await;
+    let start = rig.world.clock.now();
+    // Three batches, and half of the stock.
+    assert_eq!(rig.campaigns.behind(Store::Gate, start).await, (4, start));
+    rig.world.clock.advance(700_000);
+    rig.look().await;
+    let now = rig.world.clock.now();
+    assert_eq!(rig.campaigns.behind(Store::Gate, now).await, (4, start), "an alert says so");
     let turn = rig.campaigns.next(None).await;
     assert_eq!(turn, Some(id(rig.name)));
     let service = &rig.instance.service;
     let compared = service.compare_once(&rig.campaigns, turn.as_ref(), Store::Gate).await;
-    assert_eq!(compared, Some(3));
+    assert_eq!(compared, Some(Walked { coupons: 3 + 3, level: true }), "and all once more");
     rig.look().await;
     assert_eq!(rig.value("drift", ",store=\"gate\""), NO);
     assert_eq!(rig.value("sequence_gaps", ",store=\"log\""), NO);
+    assert_eq!(
+        rig.campaigns.behind(Store::Gate, now).await,
+        (0, start),
+        "nobody has told that it was compared"
+    );
+    rig.campaigns.with_compared(Store::Gate, now);
+    assert_eq!(rig.campaigns.behind(Store::Gate, now).await, (0, now));
+    assert_eq!(rig.campaigns.behind(Store::Ledger, now).await, (4, start));
+}
+
+/// A series that ends resolves its alert; nothing was mended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_promise_is_shown_until_it_is_mended() {
+    let rig = Rig::new("measured-broken").await;
+    rig.look().await;
+    // What must be impossible; and no look corrects it.
+    rig.instance.gate.set_away(true);
+    rig.campaigns.with(&id(rig.name), |it| it.known.issued[0] = 7).await;
+    rig.world.clock.advance(3_600_000 + 61_000);
+    for _ in 0..2 {
+        rig.look().await;
+        rig.world.clock.advance(61_000);
+        assert_eq!(rig.value("oversold", ",store=\"gate\""), Some(2.0), "it is over, and nothing is mended");
+    }
+    rig.campaigns.with(&id(rig.name), |it| it.known.issued[0] = 5).await;
+    rig.look().await;
+    rig.world.clock.advance(61_000);
+    rig.look().await;
+    assert_eq!(rig.value("oversold", ",store=\"gate\""), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_there_are_too_many_the_open_ones_are_shown() {
+    let rig = Rig::new("measured-zeta").await;
+    let soon = ["measured-early-1", "measured-early-2", "measured-early-3"];
+    for name in soon {
+        let mut later = one_off(name, 5);
+        later.opens_at = later.opens_at.map(|at| firstcome_shared::wire::Time(at.0.plus(1_800_000)));
+        rig.instance.service.create(&later, "olga").await.unwrap();
+    }
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, YES, NO]);
+    let text = install_metrics().unwrap().render();
+    let shown = soon.map(|name| text.contains(&format!("firstcome_stock{{campaign=\"{name}\"}} 5")));
+    assert_eq!(shown, [true, true, false], "as many as there is room for");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,19 +5,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use firstcome_shared::clock::Millis;
-use firstcome_shared::domain::{CampaignId, Definition, Flags, State, state};
+use firstcome_shared::domain::{Book, CampaignId, Definition, Flags, State, state};
 use firstcome_shared::drift::Walk;
 use firstcome_shared::telemetry::{
-    CAMPAIGN_DUE, CAMPAIGN_OPEN, CAMPAIGN_PAUSED, DRIFT, GATE_EPOCH, GATE_REBUILD_RUNNING_SECONDS,
-    ISSUE_QUEUE_DEPTH, ISSUED, OUTBOX_DEPTH, OUTBOX_OLDEST_AGE_SECONDS, OVERSOLD, SEQUENCE_GAPS, STOCK,
-    Scope,
+    CAMPAIGN_DUE, CAMPAIGN_OPEN, CAMPAIGN_PAUSED, CAMPAIGN_STATE, DRIFT, GATE_EPOCH,
+    GATE_REBUILD_RUNNING_SECONDS, ISSUE_QUEUE_DEPTH, ISSUED, OUTBOX_DEPTH, OUTBOX_OLDEST_AGE_SECONDS,
+    OVERSOLD, SEQUENCE_GAPS, STOCK, Scope,
 };
 use firstcome_shared::wire::{StateReason, Store};
 use metrics::Gauge;
 
+use super::campaigns::{At, Look};
 use super::number;
 use crate::gate::View;
 use crate::lane::Lane;
+use crate::metrics::Metrics;
 
 /// Series stay for so long after the campaign ceased to be active, so that its last numbers are seen.
 const LINGER_MS: i64 = 60_000;
@@ -33,13 +35,15 @@ pub(super) struct Known {
     pub(super) flags: Flags,
     /// Coupons issued a window, in the definition's order.
     pub(super) issued: Vec<u64>,
+    /// Whether this is what gate or log say, and not only what its creation said.
+    pub(super) sure: bool,
 }
 
 impl Known {
     /// As it was created.
-    pub(super) fn new(definition: Definition) -> Self {
+    pub(super) fn created(definition: Definition) -> Self {
         let issued = vec![0; definition.windows.len()];
-        Self { definition, flags: Flags::default(), issued }
+        Self { definition, flags: Flags::default(), issued, sure: false }
     }
 
     fn state(&self, now: Millis) -> State {
@@ -68,20 +72,32 @@ impl Known {
 
 impl From<View> for Known {
     fn from(View { definition, flags, issued, .. }: View) -> Self {
-        Self { definition, flags, issued }
+        Self { definition, flags, issued, sure: true }
+    }
+}
+
+impl From<Book> for Known {
+    fn from(Book { definition, flags, issued, .. }: Book) -> Self {
+        Self { definition, flags, issued, sure: true }
     }
 }
 
 /// A campaign that is watched.
 pub(super) struct Watched {
     pub(super) known: Known,
+    /// What is counted of it.
+    metrics: Arc<Metrics>,
     pub(super) lane: Option<Arc<Lane>>,
-    /// The gate answered the last look.
-    answered: bool,
+    /// The gate answered the last look, and could have decided.
+    ready: bool,
+    /// It did not answer it.
+    failed: bool,
     next_look: Instant,
     shown: bool,
     /// Since when it has not been active.
     idle_since: Option<Millis>,
+    /// Since when it has been compared.
+    compared_since: Millis,
     gate: Compared,
     ledger: Compared,
     gauges: Gauges,
@@ -94,16 +110,23 @@ struct Compared {
     walk: Option<Walk>,
     drift: u64,
     gaps: u64,
+    /// The last decision that was, and when it was logged.
+    upto: (u64, Millis),
 }
 
 struct Gauges {
     scope: Arc<Scope>,
-    due: Gauge,
-    open: Gauge,
+    /// What is shown as soon as it is known for sure.
+    sure: Arc<Scope>,
     paused: Gauge,
     stock: Gauge,
     issued: Gauge,
     oversold: Gauge,
+    /// What is also shown when something is wrong with the campaign.
+    told: Arc<Scope>,
+    due: Gauge,
+    open: Gauge,
+    state: Gauge,
     gaps: Gauge,
     queued: Gauge,
     outbox: Gauge,
@@ -116,16 +139,19 @@ struct Gauges {
 
 impl Gauges {
     fn new(campaign: &CampaignId) -> Self {
-        let scope = Scope::campaign(campaign);
+        let [scope, sure, told] = std::array::from_fn(|_| Scope::campaign(campaign));
         let gauge = |name| scope.reading(name, &[]);
         let of_store = |name, store| scope.reading(name, &[("store", store)]);
         Self {
-            due: gauge(CAMPAIGN_DUE),
-            open: gauge(CAMPAIGN_OPEN),
-            paused: gauge(CAMPAIGN_PAUSED),
-            stock: gauge(STOCK),
-            issued: gauge(ISSUED),
-            oversold: of_store(OVERSOLD, "gate"),
+            paused: sure.reading(CAMPAIGN_PAUSED, &[]),
+            stock: sure.reading(STOCK, &[]),
+            issued: sure.reading(ISSUED, &[]),
+            oversold: sure.reading(OVERSOLD, &[("store", "gate")]),
+            sure,
+            due: told.reading(CAMPAIGN_DUE, &[]),
+            open: told.reading(CAMPAIGN_OPEN, &[]),
+            state: told.reading(CAMPAIGN_STATE, &[]),
+            told,
             gaps: of_store(SEQUENCE_GAPS, "log"),
             queued: gauge(ISSUE_QUEUE_DEPTH),
             outbox: gauge(OUTBOX_DEPTH),
@@ -140,36 +166,46 @@ impl Gauges {
 }
 
 impl Watched {
-    pub(super) fn new(campaign: &CampaignId, known: Known) -> Self {
+    pub(super) fn new(campaign: &CampaignId, known: Known, metrics: Arc<Metrics>) -> Self {
         Self {
             known,
+            metrics,
             lane: None,
-            answered: false,
+            ready: false,
+            failed: false,
             next_look: Instant::now(),
             shown: false,
             // One that has not been active yet does not linger.
             idle_since: Some(Millis::default()),
+            compared_since: Millis::default(),
             gate: Compared::default(),
             ledger: Compared::default(),
             gauges: Gauges::new(campaign),
         }
     }
 
-    /// Whether the gate is to be asked now: not for campaigns that nobody has asked for and that open much later.
-    pub(super) fn wants_look(&self, now: Millis) -> bool {
-        let soon = || {
-            self.known.definition.open_window(now).or(self.known.definition.open_window(now.plus(SOON_MS)))
-        };
-        Instant::now() >= self.next_look && (self.lane.is_some() || soon().is_some())
+    /// Where to look at it now, if anywhere: not at the gate for campaigns that nobody has asked for and that open much
+    /// later.
+    pub(super) fn wants_look(&self, now: Millis) -> Option<At> {
+        let definition = &self.known.definition;
+        let soon = || definition.open_window(now).or(definition.open_window(now.plus(SOON_MS))).is_some();
+        match () {
+            () if Instant::now() < self.next_look => None,
+            () if self.lane.is_some() || soon() => Some(At::Gate { sure: self.known.sure }),
+            () => (!self.known.sure && self.known.active(now)).then_some(At::Log),
+        }
     }
 
     /// A look came out like this.
-    pub(super) fn looked(&mut self, lane: Option<Arc<Lane>>, view: Option<View>) {
-        self.lane = lane.or(self.lane.take());
-        self.answered = view.is_some();
-        match view {
-            Some(view) => self.known = view.into(),
-            None => self.next_look = Instant::now() + BACK_OFF,
+    pub(super) fn looked(&mut self, look: Look) {
+        self.lane = look.lane.or(self.lane.take());
+        (self.ready, self.failed) = (look.ready, look.failed);
+        let found = look.known.is_some();
+        if let Some(known) = look.known {
+            self.known = known;
+        }
+        if look.failed || !found {
+            self.next_look = Instant::now() + BACK_OFF;
         }
     }
 
@@ -180,17 +216,44 @@ impl Watched {
 
     /// The walk after its step.
     pub(super) fn give_walk(&mut self, store: Store, walk: Walk) {
-        let (drift, gaps) = (walk.drift(), walk.gaps());
-        *self.compared(store) = Compared { walk: Some(walk), drift, gaps };
+        let (drift, gaps, upto) = (walk.drift(), walk.gaps(), walk.compared());
+        *self.compared(store) = Compared { walk: Some(walk), drift, gaps, upto };
+    }
+
+    /// Decisions in the log that the store was not compared with, and since when the first of them may have been there.
+    pub(super) fn uncompared(&self, store: Store) -> (u64, Millis) {
+        let (decision, at) = if store == Store::Gate { self.gate.upto } else { self.ledger.upto };
+        let end = self.lane.as_ref().map_or(0, |lane| lane.status().end().last);
+        (end.saturating_sub(decision), at.max(self.compared_since))
+    }
+
+    /// A promise is broken: that stays to be seen until it is mended.
+    fn is_broken(&self) -> bool {
+        let differs = |store: &Compared| store.drift > 0 || store.gaps > 0;
+        differs(&self.gate) || differs(&self.ledger) || (self.known.sure && self.known.oversold() > 0)
     }
 
     fn compared(&mut self, store: Store) -> &mut Compared {
         if store == Store::Gate { &mut self.gate } else { &mut self.ledger }
     }
 
+    /// Who is shown first when not all can be.
+    pub(super) fn rank(&self, now: Millis) -> u8 {
+        match () {
+            () if self.is_broken() => 0,
+            () if self.known.definition.open_window(now).is_some() => 1,
+            () => 2,
+        }
+    }
+
+    fn is_rebuilt(&self) -> bool {
+        self.lane.as_ref().is_some_and(|lane| lane.status().rebuilding().is_some())
+    }
+
     /// Whether its series are to be shown.
     pub(super) fn is_shown(&mut self, now: Millis) -> bool {
-        if self.known.active(now) || self.lane.as_ref().is_some_and(|lane| unfinished(lane)) {
+        let unfinished = || self.lane.as_ref().is_some_and(|lane| unfinished(lane));
+        if self.known.active(now) || self.is_broken() || unfinished() {
             self.idle_since = None;
             return true;
         }
@@ -201,31 +264,46 @@ impl Watched {
         self.shown && self.lane.is_some()
     }
 
-    pub(super) fn show(&mut self, shown: bool) {
+    pub(super) fn show(&mut self, shown: bool, now: Millis) {
+        if shown && !self.may_be_compared() {
+            self.compared_since = now;
+        }
         self.shown = shown;
         self.gauges.scope.show(shown);
-        if let Some(lane) = &self.lane {
-            lane.show(shown);
+        if !shown {
+            self.gauges.sure.show(false);
+            self.gauges.told.show(false);
         }
+        self.metrics.show(shown);
     }
 
-    /// Sets the gauges; `log_answers`: as far as the whole instance knows.
-    pub(super) fn set(&self, now: Millis, log_answers: bool) {
+    /// Sets the gauges; whether gate and log answer, as far as the whole instance knows.
+    pub(super) fn set(&self, now: Millis, gate_answers: bool, log_answers: bool) {
         let (known, gauges) = (&self.known, &self.gauges);
         let flag = |gauge: &Gauge, on: bool| gauge.set(f64::from(u8::from(on)));
         let log_answers =
             log_answers && self.lane.as_ref().is_some_and(|lane| lane.status().away().is_none());
-        // Stock and issues are of one moment, and so are due and open.
-        let _held = gauges.scope.hold();
-        flag(&gauges.due, known.due(now));
-        flag(&gauges.open, self.answered && log_answers && known.due(now));
-        flag(&gauges.paused, known.flags.paused && known.definition.open_window(now).is_some());
-        let window = known.definition.open_window(now).or_else(|| known.definition.next_window(now));
-        if let Some(window) = window.or_else(|| known.definition.windows.len().checked_sub(1)) {
-            gauges.stock.set(number(known.definition.windows[window].stock));
-            gauges.issued.set(number(known.issued[window]));
+        {
+            // Due and open are of one moment, and so are stock and issues.
+            let _held = gauges.told.hold();
+            flag(&gauges.due, known.due(now));
+            flag(&gauges.open, self.ready && log_answers && known.due(now));
+            gauges.state.set(number(state_number(known.state(now))));
         }
-        gauges.oversold.set(number(known.oversold()));
+        {
+            let _held = gauges.sure.hold();
+            flag(&gauges.paused, known.flags.paused && known.definition.open_window(now).is_some());
+            let window = known.definition.open_window(now).or_else(|| known.definition.next_window(now));
+            if let Some(window) = window.or_else(|| known.definition.windows.len().checked_sub(1)) {
+                gauges.stock.set(number(known.definition.windows[window].stock));
+                gauges.issued.set(number(known.issued[window]));
+            }
+            gauges.oversold.set(number(known.oversold()));
+        }
+        gauges.sure.show(known.sure);
+        // That its creation says that it should be open is worth something only when this campaign alone cannot be
+        // looked at: then something is wrong with it.
+        gauges.told.show(known.sure || (self.failed && gate_answers && !self.is_rebuilt()));
         gauges.gaps.set(number(self.gate.gaps.max(self.ledger.gaps)));
         gauges.gate_drift.set(number(self.gate.drift));
         gauges.ledger_drift.set(number(self.ledger.drift));
@@ -236,6 +314,18 @@ impl Watched {
         gauges.oldest.set(seconds(status.oldest(), now));
         gauges.epoch.set(number(end.epoch));
         gauges.rebuilding.set(seconds(status.rebuilding(), now));
+    }
+}
+
+/// As the metric's help names them.
+fn state_number(state: State) -> u32 {
+    match state {
+        State::Scheduled { .. } => 0,
+        State::Open { .. } => 1,
+        State::Paused => 2,
+        State::Closed(StateReason::SoldOut) => 3,
+        State::Closed(StateReason::Ended) => 4,
+        State::Closed(StateReason::Cancelled) => 5,
     }
 }
 

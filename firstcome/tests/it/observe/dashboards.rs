@@ -7,6 +7,11 @@ use serde_json::Value;
 
 use super::{file, metrics_in};
 
+/// Annotations are asked for every so many seconds.
+pub const ANNOTATION_STEP: u64 = 30;
+/// As in `deploy/prometheus.yml`, in seconds.
+const SCRAPE_INTERVAL: u64 = 5;
+
 /// A dashboard's file.
 pub struct Dashboard {
     pub name: String,
@@ -125,7 +130,13 @@ fn every_panel_says_what_it_shows_in_what_and_from_where() {
             assert!(!panel["links"].as_array().unwrap().is_empty(), "{place} leads nowhere");
         }
         for annotation in dashboard.json["annotations"]["list"].as_array().unwrap() {
-            assert_eq!(annotation["datasource"].to_string(), BY_VARIABLE, "{}", dashboard.name);
+            let place = format!("{} {}", dashboard.name, annotation["name"]);
+            assert_eq!(annotation["datasource"].to_string(), BY_VARIABLE, "{place}");
+            assert_eq!(text(&annotation["step"]), format!("{ANNOTATION_STEP}s"), "{place}");
+            // A change between two scrapes is seen wherever it falls: a window is longer than a step by one scrape.
+            let expression = text(&annotation["expr"]);
+            let window = format!("[{}s]", ANNOTATION_STEP + SCRAPE_INTERVAL);
+            assert!(!expression.contains("changes(") || expression.contains(&window), "{place}");
         }
     }
 }
@@ -182,15 +193,8 @@ fn panels_lie_beside_each_other_and_not_on_each_other() {
 
 #[test]
 fn every_variable_is_one() {
-    const GRAFANA: [&str; 7] = [
-        "__rate_interval",
-        "__interval",
-        "__range",
-        "__url_time_range",
-        "__all_variables",
-        "__field",
-        "__all",
-    ];
+    const GRAFANA: [&str; 6] =
+        ["__rate_interval", "__range", "__url_time_range", "__all_variables", "__field", "__all"];
     for dashboard in dashboards() {
         let variables: Vec<_> = dashboard.variables().iter().map(|it| text(&it["name"])).collect();
         assert_eq!(variables, ["datasource", "instance", "campaign"], "{}", dashboard.name);

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use firstcome_shared::telemetry::METRICS;
 
+use super::dashboards::Dashboard;
 use super::{file as root, metrics_in, text};
 
 /// Runs Prometheus's tool.
@@ -46,8 +47,11 @@ fn every_alert_is_in_the_runbook_and_the_runbook_has_no_other() {
     let severities: Vec<_> =
         runbook.lines().filter_map(|line| line.strip_prefix("**Severity:** ")).map(str::to_owned).collect();
     assert_eq!(severities, fields("severity"));
-    let links = alerts.iter().map(|alert| format!("grafana/RUNBOOK.md#{}", alert.to_lowercase()));
+    // A link that people can follow, where Prometheus has been told one.
+    let place = r#"{{ or $externalLabels.runbook "grafana/RUNBOOK.md" }}"#;
+    let links = alerts.iter().map(|alert| format!("'{place}#{}'", alert.to_lowercase()));
     assert_eq!(fields("runbook_url"), links.collect::<Vec<_>>(), "where the runbook's entry is");
+    assert!(text("deploy/prometheus.yml").contains("# external_labels: { runbook: "), "how to set it");
     assert_eq!(fields("summary").len(), alerts.len(), "each says what people notice");
     for entry in runbook.split("\n### ").skip(1) {
         for part in ["**What it means.** ", "**What to look at.** ", "**What to do.**"] {
@@ -58,6 +62,32 @@ fn every_alert_is_in_the_runbook_and_the_runbook_has_no_other() {
     for link in runbook.split("](#").skip(1) {
         let anchor = link.split(')').next().unwrap();
         assert!(alerts.iter().any(|alert| alert.to_lowercase() == anchor), "#{anchor}");
+    }
+}
+
+/// Somebody who was woken looks for these.
+#[test]
+fn the_runbook_names_panels_that_exist() {
+    let all = super::dashboards::dashboards();
+    let named = |dashboard: &Dashboard| {
+        let marks = dashboard.json["annotations"]["list"].as_array().unwrap().iter();
+        let marks = marks.map(|mark| mark["name"].as_str().unwrap().to_owned());
+        let titles = dashboard.panels().into_iter().map(|panel| panel["title"].as_str().unwrap().to_owned());
+        titles.chain(marks).collect::<BTreeSet<_>>()
+    };
+    let known: Vec<(String, BTreeSet<String>)> =
+        all.iter().map(|it| (it.name.trim_end_matches(".json").to_owned(), named(it))).collect();
+    let runbook = text("grafana/RUNBOOK.md").replace("**", "");
+    let quoted: Vec<&str> = runbook.split('*').skip(1).step_by(2).collect();
+    assert!(quoted.len() > 30, "{quoted:?}");
+    for name in quoted {
+        let exists = match name.split_once(" › ") {
+            Some((of, panel)) => {
+                known.iter().any(|(it, panels)| *it == of.to_lowercase() && panels.contains(panel))
+            }
+            None => known.iter().any(|(it, panels)| *it == name.to_lowercase() || panels.contains(name)),
+        };
+        assert!(exists, "the runbook names {name:?}, and there is no such panel");
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::dashboards::{Asked, dashboards};
+use super::dashboards::{ANNOTATION_STEP, Asked, dashboards};
 use super::prometheus::{Prometheus, free_port};
 use crate::rig::{Api, Folder, Launch, crowd, eventually, people};
 
@@ -23,7 +23,6 @@ async fn keep_asking(api: Api) {
 fn sent(expression: &str) -> String {
     expression
         .replace("$__rate_interval", "15s")
-        .replace("$__interval", "30s")
         .replace("$__range", "15m")
         .replace("$instance", ".*")
         .replace("$campaign", ".*")
@@ -32,8 +31,10 @@ fn sent(expression: &str) -> String {
 /// The same comparison as a question with an answer in any case: 0 or 1 for each series that is compared. So data that
 /// is missing, or labels that do not fit, show, though all is well.
 fn answerable(expression: &str) -> String {
-    let mut text = expression.to_owned();
-    for comparison in [" > ", " < "] {
+    // What asks whether something is absent has no answer while it is there.
+    let mut text =
+        expression.strip_prefix("absent(").map_or(expression, |it| it.trim_end_matches(')')).to_owned();
+    for comparison in [" > ", " < ", " == "] {
         text = text.replace(comparison, &format!("{comparison}bool "));
     }
     text
@@ -74,7 +75,10 @@ async fn all_have_data(prometheus: &Prometheus, api: &Api) {
         }
         for Asked { place, expression } in dashboard.annotations() {
             let expression = sent(&expression);
-            let found = async || (!prometheus.ask_range(&expression, 300).await.is_empty()).then_some(());
+            let found = async || {
+                let marks = prometheus.ask_range(&expression, 300, ANNOTATION_STEP).await;
+                (!marks.is_empty()).then_some(())
+            };
             eventually(&format!("{place} has data: {expression}"), found).await;
         }
     }

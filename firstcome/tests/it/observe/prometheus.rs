@@ -51,11 +51,17 @@ impl Prometheus {
         series(&answer, |series| series["value"][1].as_str()?.parse().ok())
     }
 
-    /// The series of an expression in the last minutes, as an annotation asks for them; each with its first value.
-    pub async fn ask_range(&self, expression: &str, seconds: u64) -> Vec<(BTreeMap<String, String>, f64)> {
+    /// The series of an expression in the last minutes, every `step` seconds, as an annotation asks for them; each with
+    /// its first value.
+    pub async fn ask_range(
+        &self,
+        expression: &str,
+        seconds: u64,
+        step: u64,
+    ) -> Vec<(BTreeMap<String, String>, f64)> {
         let now = u64::try_from(SystemClock.now().0).unwrap() / 1_000;
-        let (from, to) = ((now - seconds).to_string(), now.to_string());
-        let asked = [("query", expression), ("start", &from), ("end", &to), ("step", "1")];
+        let (from, to, step) = ((now - seconds).to_string(), now.to_string(), step.to_string());
+        let asked = [("query", expression), ("start", &from), ("end", &to), ("step", &step)];
         let answer = self.get("query_range", &asked).await;
         let answer = answer.unwrap_or_else(|error| panic!("{expression}: {error}"));
         series(&answer, |series| series["values"][0][1].as_str()?.parse().ok())

@@ -35,6 +35,30 @@ fn labels(series: &str) -> BTreeSet<&str> {
     parts.map(|part| part.split_once('=').unwrap().0).filter(|label| *label != "le").collect()
 }
 
+/// The metrics that were scraped, each of which is documented with its labels and explained once.
+fn documented(text: &str) -> BTreeSet<&str> {
+    let mut exported = BTreeSet::new();
+    for (name, _) in series(text) {
+        let metric = base(name.split('{').next().unwrap());
+        let known = METRICS.iter().find(|known| known.name == metric);
+        let known = known.unwrap_or_else(|| panic!("{name} is documented nowhere"));
+        assert_eq!(labels(name), known.labels.iter().copied().collect(), "{name}");
+        assert_eq!(text.matches(&format!("# HELP {metric} ")).count(), 1, "{metric}");
+        exported.insert(metric);
+    }
+    exported
+}
+
+/// Prometheus's own tool has nothing to say against it.
+fn accepted(text: &str) {
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut promtool = promtool.spawn().expect("promtool is installed: scripts/setup installs it");
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let said = promtool.wait_with_output().unwrap();
+    assert!(said.status.success() && said.stdout.is_empty() && said.stderr.is_empty(), "{said:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_exported_is_documented_and_the_other_way_round() {
     let folder = Folder::new();
@@ -49,30 +73,45 @@ async fn what_is_exported_is_documented_and_the_other_way_round() {
     };
     let text = eventually("every store was compared once", known).await;
 
-    let mut exported = BTreeSet::new();
-    for (name, _) in series(&text) {
-        let metric = base(name.split('{').next().unwrap());
-        let known = METRICS.iter().find(|known| known.name == metric);
-        let known = known.unwrap_or_else(|| panic!("{name} is documented nowhere"));
-        assert_eq!(labels(name), known.labels.iter().copied().collect(), "{name}");
-        exported.insert(metric);
-    }
+    let exported = documented(&text);
     for metric in METRICS {
         let is_there = exported.contains(metric.name);
         assert_eq!(is_there, !NOT_YET.contains(&metric.name), "{}", metric.name);
-        if is_there {
-            assert_eq!(text.matches(&format!("# HELP {} ", metric.name)).count(), 1, "{}", metric.name);
-        }
     }
     assert!(!text.contains("crowd-"), "no metric names a person");
-
-    let mut promtool = Command::new("promtool");
-    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut promtool = promtool.spawn().expect("promtool is installed: scripts/setup installs it");
-    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let said = promtool.wait_with_output().unwrap();
-    assert!(said.status.success() && said.stdout.is_empty() && said.stderr.is_empty(), "{said:?}");
+    accepted(&text);
     server.stopped().await;
+}
+
+/// The sides of a cluster have all metrics between them.
+#[cfg(feature = "cluster")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_side_of_a_cluster_exports_what_is_documented() {
+    use crate::cluster::stack::{Instance, Stack};
+    use crate::rig::System as _;
+
+    let stack = Stack::start().await;
+    stack.api().create("summer", 20).await;
+    ask_all(stack.api(), "summer", &people("crowd", 30)).await;
+    assert_level(stack.api(), "summer").await;
+    let mut exported = BTreeSet::new();
+    for instance in [Instance::Command(0), Instance::Command(1), Instance::Query(0), Instance::Query(1)] {
+        let api = &stack.instance(instance).api;
+        let known = async || {
+            let text = scrape(api).await;
+            text.contains("firstcome_drift{campaign=\"summer\",").then_some(text)
+        };
+        let text = eventually(&format!("{instance:?} watches the campaign"), known).await;
+        accepted(&text);
+        assert!(!text.contains("crowd-"), "no metric names a person");
+        exported.extend(documented(&text).into_iter().map(str::to_owned));
+    }
+    let missing: Vec<_> = METRICS
+        .iter()
+        .map(|metric| metric.name)
+        .filter(|name| !exported.contains(*name) && !NOT_YET.contains(name))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 /// P9: somebody writes to a store. It is seen, also after the campaign was compared before.

@@ -1,10 +1,12 @@
-//! What a coupon costs: a country's worth of holders must fit into a server, and twice so while they are loaded anew.
+//! What a coupon costs: a country's worth of holders must fit into a server, and twice so while they are loaded anew; and
+//! a server that is full says so.
 
 use firstcome_shared::domain::UserId;
 use firstcome_shared::event::{Entry, Event, IssuedCoupon};
 
 use super::{NOON, Server, book, call, definition, id, load, open};
-use crate::gate::{Gate, ROWS};
+use crate::gate::{Gate, GateError, ROWS};
+use crate::testing::person;
 
 const PEOPLE: u64 = 1_000_000;
 const BYTES_A_COUPON: u64 = 120;
@@ -40,4 +42,20 @@ async fn a_million_coupons_fit() {
     let last = server.gate.rows(&id(), call(1), PEOPLE - ROWS + 1, PEOPLE).await.unwrap().body;
     assert_eq!(u64::try_from(last.len()), Ok(ROWS));
     assert!(last.iter().all(|row| row.user == user(row.held.seq)));
+}
+
+/// Every read is answered and nothing can be decided: somebody must be told, whether anybody asks or not.
+#[tokio::test]
+async fn a_full_server_is_read_and_does_not_take_writes() {
+    let server = Server::with_summer(5).await;
+    server.gate.writable(&id()).await.unwrap();
+    server.by_hand(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    server.gate.view(&id(), call(1)).await.unwrap();
+    let decided = server.gate.decide(&id(), call(1), &[person("ann")]).await;
+    assert!(matches!(decided, Err(GateError::Unavailable(_))), "{decided:?}");
+    let refused = server.gate.writable(&id()).await.unwrap_err();
+    assert!(refused.to_string().contains("maxmemory"), "{refused}");
+    server.by_hand(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    server.gate.writable(&id()).await.unwrap();
+    assert_eq!(server.gate.decide(&id(), call(1), &[person("ann")]).await.unwrap().decision, 1);
 }
