@@ -8,7 +8,8 @@ use tokio::time::sleep;
 use super::rush::survives;
 use super::stack::Instance;
 
-/// How long a stopped one is stopped: longer than any deadline of a request's.
+/// How long a stopped one is stopped: longer than a gate or an append is waited for (3 s), so that some are told to ask
+/// again; shorter than a request's deadline (10 s), so that others are still waiting when it goes on.
 const STOPPED: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
