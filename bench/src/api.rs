@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use firstcome_shared::clock::jittered;
 use firstcome_shared::position::Position;
 use firstcome_shared::wire::{
-    Campaign, Code, CreateCampaign, Fingerprint, Page, Pipeline, Problem, ProjectionView, Store,
+    Campaign, Code, CreateCampaign, Fingerprint, HistoryCampaign, Page, Pipeline, Problem, ProjectionView,
+    Store, Timeline,
 };
 use hyper::header;
 use reqwest::{Client, Method, StatusCode, redirect};
@@ -96,6 +97,17 @@ impl Api {
     /// How far the read model is.
     pub async fn read_model(&self) -> Result<ProjectionView, BenchError> {
         self.call(Method::GET, "/v1/history/lag", &[], None).await
+    }
+
+    /// A campaign's statistics, from the read model.
+    pub(crate) async fn statistics(&self, id: &str) -> Result<HistoryCampaign, BenchError> {
+        self.call(Method::GET, &format!("/v1/history/campaigns/{id}"), &[], None).await
+    }
+
+    /// What happened in each `1s` or `1h`, from the read model.
+    pub(crate) async fn timeline(&self, id: &str, step: &str) -> Result<Timeline, BenchError> {
+        let query = [("step", step.to_owned())];
+        self.call(Method::GET, &format!("/v1/history/campaigns/{id}/timeline"), &query, None).await
     }
 
     /// The fingerprint of a store's rows.

@@ -6,8 +6,8 @@ mod evidence;
 mod judge;
 mod report;
 
-pub(crate) use evidence::wait_until_level;
 pub use evidence::{Evidence, Level};
+pub(crate) use evidence::{has_reached, rows, wait_until_level};
 pub use judge::judge;
 pub use report::{AuditReport, Broken, Promise};
 

@@ -1,12 +1,15 @@
 //! `firstcome verify`: compares gate, log, ledger and read model of a running system, campaign by campaign, at one
-//! position of the log, and names every coupon that differs. The log is the truth; it only grows, so what stands in it up
+//! position of the log, and names every coupon that differs, and every number of the read model's. The log is the truth; it only grows, so what stands in it up
 //! to a position that all have passed can be compared while people go on asking.
 
 mod compare;
 mod difference;
+mod level;
 mod search;
+mod statistics;
 
 use std::fmt;
+use std::time::Duration;
 
 use clap::Args;
 use firstcome_shared::config;
@@ -23,6 +26,9 @@ use crate::text::{Table, thousands};
 
 /// So many differences are named; what is beyond is only counted.
 pub(crate) const NAMED_AT_MOST: usize = 1_000;
+/// A projection that has not come to the log's end and does not advance for so long stands still. Between two batches
+/// it may rest for a second.
+const STANDS_STILL: Duration = Duration::from_secs(5);
 
 /// The arguments of `firstcome verify`.
 #[derive(Args, Clone, Debug)]
@@ -64,11 +70,12 @@ pub struct VerifyReport {
 pub struct Verdict {
     /// The campaign.
     pub campaign_id: String,
-    /// The position that ledger and read model had both passed.
+    /// The position up to which all stores were compared: the log's end when the comparison began, unless a projection
+    /// stood still before it.
     pub position: Position,
     /// Coupons in the log up to there.
     pub coupons: u64,
-    /// Coupons in the log beyond it when the comparison began: they are on their way.
+    /// Coupons in the log beyond it: they are on their way.
     pub on_their_way: u64,
     /// Coupons of the campaign.
     pub stock: u64,
@@ -113,8 +120,9 @@ pub async fn verify(args: VerifyArgs) -> Result<VerifyReport, BenchError> {
 /// Verifies these campaigns.
 pub async fn verify_campaigns(api: &Api, campaigns: &[String]) -> Result<VerifyReport, BenchError> {
     let mut report = VerifyReport::default();
+    let ends = level::settled(api, STANDS_STILL).await?;
     for campaign in campaigns {
-        let findings = compare::campaign(api, campaign).await?;
+        let findings = compare::campaign(api, campaign, &ends).await?;
         report.at_least |= findings.uncounted;
         let mut verdict = findings.verdict;
         for difference in findings.differences {
@@ -167,23 +175,35 @@ impl VerifyReport {
     pub fn ok(&self) -> bool {
         self.differences_total == 0 && !self.at_least
     }
+
+    fn is_behind(&self, store: Store, campaign: &str) -> bool {
+        let mut named = self.differences.iter();
+        named.any(|it| (it.kind, it.store, &*it.campaign_id) == (Kind::Behind, store, campaign))
+    }
 }
 
 impl fmt::Display for VerifyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new(2);
-        table.row(["campaign", "at", "coupons", "remaining", "stock", "gate", "ledger", "read model"]);
-        let verdict = |count: u64| if count == 0 { "equal".to_owned() } else { thousands(count) };
+        let mut heads = vec!["campaign", "at", "coupons", "on their way", "remaining", "stock"];
+        heads.extend(["gate", "ledger", "read model"]);
+        table.row(heads);
         for campaign in &self.campaigns {
+            let verdict = |store, count: u64| match count {
+                0 => "equal".to_owned(),
+                1 if self.is_behind(store, &campaign.campaign_id) => "behind".to_owned(),
+                count => thousands(count),
+            };
             table.row([
                 campaign.campaign_id.clone(),
                 campaign.position.to_string(),
                 thousands(campaign.coupons),
+                thousands(campaign.on_their_way),
                 thousands(campaign.remaining),
                 thousands(campaign.stock),
-                verdict(campaign.differences.gate),
-                verdict(campaign.differences.ledger),
-                verdict(campaign.differences.read_model),
+                verdict(Store::Gate, campaign.differences.gate),
+                verdict(Store::Ledger, campaign.differences.ledger),
+                verdict(Store::ReadModel, campaign.differences.read_model),
             ]);
         }
         if !self.campaigns.is_empty() {

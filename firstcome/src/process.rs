@@ -52,7 +52,8 @@ pub struct Surface {
 }
 
 impl Ground {
-    /// Opens the port. First of all: an address that is taken must not leave anything new behind.
+    /// Opens the port, before there is anything to serve: a process whose address is taken must leave no files behind,
+    /// nor read the log into a store. Whoever connects waits.
     pub async fn lay(addr: &str, keys: ApiKeys) -> anyhow::Result<Self> {
         // What is counted from here on is shown: handles that were made before count nothing.
         let metrics = install_metrics()?;

@@ -126,6 +126,10 @@ pub struct Backlog {
     pub oldest: Option<Millis>,
 }
 
+/// About how large a message may become: entries that weigh more together are parted, where there is more than one. A
+/// log must take messages that are somewhat larger than this (ARCHITECTURE L8).
+pub const MESSAGE_BYTES: usize = 512 << 10;
+
 /// How much one read may return; at least one message always fits.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {

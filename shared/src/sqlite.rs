@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -67,6 +68,12 @@ async fn pool(options: SqliteConnectOptions, connections: u32) -> Result<SqliteP
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        // A commit that failed (a full disk) is undone by SQLite itself, which the driver does not learn: on such a
+        // connection no transaction could begin any more.
+        .before_acquire(|connection, _| {
+            let usable = !connection.is_in_transaction();
+            Box::pin(async move { Ok(usable) })
+        })
         .acquire_timeout(Duration::from_secs(5))
         .connect_with(options)
         .await

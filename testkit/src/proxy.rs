@@ -3,6 +3,10 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -58,6 +62,7 @@ impl Way {
 pub struct Proxy {
     addr: SocketAddr,
     state: watch::Sender<State>,
+    asked: Arc<AtomicU64>,
 }
 
 impl Proxy {
@@ -66,8 +71,14 @@ impl Proxy {
         let port = port::free();
         let listener = listen(port).await;
         let state = watch::Sender::new(State { mode: Mode::Open, cuts: 0 });
-        tokio::spawn(serve(listener, port, addr.to_owned(), state.subscribe()));
-        Self { addr: (Ipv4Addr::LOCALHOST, port).into(), state }
+        let asked = Arc::default();
+        tokio::spawn(serve(listener, port, addr.to_owned(), state.subscribe(), Arc::clone(&asked)));
+        Self { addr: (Ipv4Addr::LOCALHOST, port).into(), state, asked }
+    }
+
+    /// Bytes that clients have sent so far: who was not asked got none.
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Relaxed)
     }
 
     /// Where clients connect to: `127.0.0.1:port`.
@@ -101,7 +112,13 @@ impl Proxy {
 }
 
 /// Accepts clients, and does not listen while it is cut. Ends with the proxy.
-async fn serve(first: TcpListener, port: u16, server: String, mut state: watch::Receiver<State>) {
+async fn serve(
+    first: TcpListener,
+    port: u16,
+    server: String,
+    mut state: watch::Receiver<State>,
+    asked: Arc<AtomicU64>,
+) {
     let mut listener = first;
     loop {
         let cuts = state.borrow().cuts;
@@ -114,7 +131,7 @@ async fn serve(first: TcpListener, port: u16, server: String, mut state: watch::
                     Err(_) => return,
                 },
                 client = listener.accept() => if let Ok((client, _)) = client {
-                    tokio::spawn(carry(client, server.clone(), state.clone(), cuts));
+                    tokio::spawn(carry(client, server.clone(), state.clone(), cuts, Arc::clone(&asked)));
                 },
             }
         }
@@ -127,7 +144,13 @@ async fn serve(first: TcpListener, port: u16, server: String, mut state: watch::
 }
 
 /// One connection, until it ends or is cut.
-async fn carry(client: TcpStream, server: String, mut state: watch::Receiver<State>, cuts: u32) {
+async fn carry(
+    client: TcpStream,
+    server: String,
+    mut state: watch::Receiver<State>,
+    cuts: u32,
+    asked: Arc<AtomicU64>,
+) {
     let mut watched = state.clone();
     let through = async {
         // A stalled network does not even connect.
@@ -137,9 +160,10 @@ async fn carry(client: TcpStream, server: String, mut state: watch::Receiver<Sta
         server.set_nodelay(true)?;
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
+        let answered = AtomicU64::new(0);
         tokio::try_join!(
-            pass(from_client, to_server, state.clone(), Way::There),
-            pass(from_server, to_client, state, Way::Back)
+            pass(from_client, to_server, state.clone(), Way::There, &asked),
+            pass(from_server, to_client, state, Way::Back, &answered)
         )
     };
     tokio::select! {
@@ -155,6 +179,7 @@ async fn pass(
     mut to: OwnedWriteHalf,
     mut state: watch::Receiver<State>,
     way: Way,
+    passed: &AtomicU64,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -163,6 +188,7 @@ async fn pass(
         if count == 0 {
             return to.shutdown().await;
         }
+        passed.fetch_add(count as u64, Relaxed);
         to.write_all(&buffer[..count]).await?;
     }
 }

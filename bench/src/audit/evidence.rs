@@ -85,7 +85,8 @@ pub(crate) async fn wait_until_level(
     }
 }
 
-fn has_reached(view: &ProjectionView, end: &[Position]) -> bool {
+/// Whether a projection has come to these ends of the log.
+pub(crate) fn has_reached(view: &ProjectionView, end: &[Position]) -> bool {
     end.iter().all(|end| {
         end.sequence == 0
             || view
@@ -95,11 +96,17 @@ fn has_reached(view: &ProjectionView, end: &[Position]) -> bool {
     })
 }
 
-/// Asks every store. The rows come from the ledger, page by page: it has them by seq, while the log would have to be read
-/// from its beginning for each page; whether ledger and log agree is part of the verification.
+/// Asks every store.
 pub(crate) async fn gather(api: &Api, campaign: &str, level: Level) -> Result<Evidence, BenchError> {
     let verified = verify_campaigns(api, &[campaign.to_owned()]).await?;
     let view = api.campaign(campaign).await?;
+    let rows = rows(api, campaign).await?;
+    Ok(Evidence { stock: view.stock, issued: view.issued, remaining: view.remaining, rows, verified, level })
+}
+
+/// All coupons, page by page from the ledger: it has them by seq, while the log would have to be read from its beginning
+/// for each page; whether ledger and log agree is part of the verification.
+pub(crate) async fn rows(api: &Api, campaign: &str) -> Result<Vec<CouponRow>, BenchError> {
     let all = api.fingerprint(Store::Ledger, campaign, Slice::default()).await?;
     let mut rows = Vec::with_capacity(usize::try_from(all.count).unwrap_or_default());
     let mut from = 1;
@@ -112,5 +119,5 @@ pub(crate) async fn gather(api: &Api, campaign: &str, level: Level) -> Result<Ev
         rows.extend(api.fingerprint(Store::Ledger, campaign, page).await?.rows.unwrap_or_default());
         from += PAGE;
     }
-    Ok(Evidence { stock: view.stock, issued: view.issued, remaining: view.remaining, rows, verified, level })
+    Ok(rows)
 }

@@ -8,12 +8,14 @@ use firstcome_shared::position::Position;
 use firstcome_shared::wire::{Fingerprint, Store};
 
 use super::difference::{Difference, Kind};
+use super::level;
 use super::search::{Found, differences, fingerprint, same};
-use super::{StoreCounts, Verdict};
+use super::{StoreCounts, Verdict, statistics};
 use crate::api::{Api, Slice};
 use crate::error::BenchError;
+use crate::text::thousands;
 
-/// How long the log may take to show what the gate has decided, and a projection to hear of a campaign at all.
+/// How long the log may take to show what the gate has decided.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same when the first look has waited in vain.
 const PATIENCE_AGAIN: Duration = Duration::from_millis(300);
@@ -27,15 +29,17 @@ pub(super) struct Findings {
     pub(super) uncounted: bool,
 }
 
-/// Compares a campaign; looks a second and third time at what differs.
-pub(super) async fn campaign(api: &Api, id: &str) -> Result<Findings, BenchError> {
-    let mut findings = look(api, id, PATIENCE).await?;
+/// Compares a campaign up to the log's `ends`; looks a second and third time, further on, at what differs.
+pub(super) async fn campaign(api: &Api, id: &str, ends: &[Position]) -> Result<Findings, BenchError> {
+    let mut findings = look(api, id, ends, PATIENCE).await?;
     for _ in 0..2 {
-        if findings.differences.is_empty() {
+        // Who stands still has been waited for.
+        if findings.differences.iter().all(|it| it.kind == Kind::Behind) {
             break;
         }
         tokio::time::sleep(jittered(100)).await;
-        let mut again = look(api, id, PATIENCE_AGAIN).await?;
+        let ends = level::settled(api, PATIENCE_AGAIN).await?;
+        let mut again = look(api, id, &ends, PATIENCE_AGAIN).await?;
         // Where too many differ to name them, the two looks need not have named the same ones.
         if !findings.uncounted {
             again.differences.retain(|new| findings.differences.iter().any(|old| old.is_same(new)));
@@ -45,14 +49,18 @@ pub(super) async fn campaign(api: &Api, id: &str) -> Result<Findings, BenchError
     Ok(findings)
 }
 
-async fn look(api: &Api, id: &str, patience: Duration) -> Result<Findings, BenchError> {
+async fn look(api: &Api, id: &str, ends: &[Position], patience: Duration) -> Result<Findings, BenchError> {
     let start = api.fingerprint(Store::Log, id, Slice::default()).await?;
-    let position = common_position(api, id, start.position, patience).await?;
+    let known = ends.iter().find(|end| end.partition == start.position.partition);
+    let end = *known.unwrap_or(&start.position);
+    let reached = reached(api, id, end).await?;
+    let position = reached.iter().map(|(_, position)| *position).min().unwrap_or(end);
     // From 0: a number that no gate gives is a difference too.
     let upto = Slice { from: Some(0), upto: Some(position), ..Slice::default() };
     let truth = api.fingerprint(Store::Log, id, upto).await?;
     let top = truth.highest;
     let mut seen = Seen::default();
+    behind(api, id, end, &reached, &mut seen).await?;
     for store in [Store::Ledger, Store::ReadModel] {
         let theirs = fingerprint(api, store, id, upto).await?;
         let highest = theirs.as_ref().map_or(0, |it| it.highest);
@@ -63,6 +71,10 @@ async fn look(api: &Api, id: &str, patience: Duration) -> Result<Findings, Bench
     }
     gate(api, id, &truth, patience, &mut seen).await?;
     let (stock, remaining) = conservation(api, id, &mut seen).await?;
+    // `truth` is of where the read model has come to, or of less.
+    for difference in statistics::differences(api, id, truth.count).await? {
+        seen.push(difference);
+    }
     let verdict = Verdict {
         campaign_id: id.to_owned(),
         position,
@@ -101,30 +113,39 @@ impl Seen {
     }
 }
 
-/// The last position that ledger and read model have both passed. A projection that has not heard of the campaign is
-/// given time until it has reached the log's end as it is now; then the campaign really is missing there.
-async fn common_position(
+/// How far each projection is, at most up to `end`. One that has not heard of the campaign lacks all of it.
+async fn reached(api: &Api, id: &str, end: Position) -> Result<[(Store, Position); 2], BenchError> {
+    let one = Slice { from: Some(1), to: Some(1), ..Slice::default() };
+    let mut reached = [(Store::Ledger, end), (Store::ReadModel, end)];
+    for (store, position) in &mut reached {
+        if let Some(fingerprint) = fingerprint(api, *store, id, one).await? {
+            position.sequence = end.sequence.min(fingerprint.position.sequence);
+        }
+    }
+    Ok(reached)
+}
+
+/// A projection that has not come to `end` holds nothing that is wrong, and is not equal either: the coupons that it
+/// has yet to read are as good as missing.
+async fn behind(
     api: &Api,
     id: &str,
     end: Position,
-    patience: Duration,
-) -> Result<Position, BenchError> {
-    let one = Slice { from: Some(1), to: Some(1), ..Slice::default() };
-    let until = Instant::now() + patience;
-    let mut common = end;
-    for store in [Store::Ledger, Store::ReadModel] {
-        loop {
-            if let Some(fingerprint) = fingerprint(api, store, id, one).await? {
-                common.sequence = common.sequence.min(fingerprint.position.sequence);
-                break;
-            }
-            if Instant::now() >= until {
-                break;
-            }
-            tokio::time::sleep(jittered(50)).await;
+    reached: &[(Store, Position)],
+    seen: &mut Seen,
+) -> Result<(), BenchError> {
+    for (store, position) in reached.iter().filter(|(_, position)| *position < end) {
+        let upto = |upto| Slice { from: Some(0), upto: Some(upto), ..Slice::default() };
+        let all = api.fingerprint(Store::Log, id, upto(end)).await?.count;
+        let read = api.fingerprint(Store::Log, id, upto(*position)).await?.count;
+        if all > read {
+            let lacks = thousands(all - read);
+            let detail =
+                format!("compared up to {position} only, {lacks} coupons up to {end} are not there yet");
+            seen.push(Difference::general(*store, id, Kind::Behind, detail));
         }
     }
-    Ok(common)
+    Ok(())
 }
 
 /// Rows of a projection above what was compared: they are newer, or a hand put them there. The log, asked afterwards,

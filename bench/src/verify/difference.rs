@@ -21,6 +21,10 @@ pub enum Kind {
     Hidden,
     /// `remaining + issued = stock` does not hold, or the counter disagrees with the rows.
     Conservation,
+    /// A number that the read model shows to people is not what the log adds up to.
+    Statistics,
+    /// A projection has not come to the log's end and does not advance: what it has was compared, the rest is not there.
+    Behind,
 }
 
 /// A difference between the log and a store.
@@ -144,6 +148,8 @@ impl fmt::Display for Difference {
             Kind::Changed => "changed",
             Kind::Hidden => "differs",
             Kind::Conservation => "does not add up",
+            Kind::Statistics => "miscounted",
+            Kind::Behind => "behind",
         };
         write!(f, " · {kind} · {}", self.detail)
     }

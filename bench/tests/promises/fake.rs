@@ -16,7 +16,8 @@ use firstcome_shared::clock::{Clock as _, Millis, SystemClock};
 use firstcome_shared::position::Position;
 use firstcome_shared::wire::{
     AskCoupon, Campaign, CampaignState, Code, Coupon, CouponRow, CouponStatus, CreateCampaign, Fingerprint,
-    Issued, LogView, Outcome, Page, Pipeline, Problem, ProjectionView, Store, Time,
+    HistoryCampaign, Issued, LogView, Outcome, Page, Pipeline, Problem, ProjectionView, Store, Time,
+    Timeline, TimelineBucket, Totals,
 };
 
 /// Messages that a projection applies at each look.
@@ -48,12 +49,20 @@ pub struct Faults {
     pub masked: bool,
     /// The counter of issued coupons is wrong by so many.
     pub counter_off: u64,
-    /// Projections stay so many messages behind.
-    pub lag: u64,
+    /// Projections apply a message only so many milliseconds after it was logged.
+    pub lag_ms: i64,
     /// The log shows a decision only so many milliseconds after the gate has made it.
     pub gate_ahead_ms: i64,
     /// Projections apply nothing.
     pub stalled: bool,
+    /// The ledger applies nothing after this message.
+    pub ledger_stops_at: Option<u64>,
+    /// The read model's total is wrong by so many.
+    pub total_off: u64,
+    /// Its peak is.
+    pub peak_off: u64,
+    /// The last second of its timeline is.
+    pub bucket_off: u64,
     /// The read model says that it knows no campaign.
     pub read_model_unaware: bool,
     /// So many campaigns are said to be parked.
@@ -77,6 +86,8 @@ pub struct Shop {
     pub log: Vec<Kept>,
     pub ledger: Vec<Kept>,
     pub read_model: Vec<Kept>,
+    /// What the read model has counted, by second; no hand that changes its rows changes these.
+    seconds: BTreeMap<i64, u64>,
     next: u64,
 }
 
@@ -127,6 +138,8 @@ impl Fake {
             .route("/v1/campaigns/{id}/fingerprint", get(fingerprint))
             .route("/v1/pipeline", get(pipeline));
         let queries = Router::new()
+            .route("/v1/history/campaigns/{id}", get(statistics))
+            .route("/v1/history/campaigns/{id}/timeline", get(timeline))
             .route("/v1/history/campaigns/{id}/fingerprint", get(history_fingerprint))
             .route("/v1/history/lag", get(lag));
         let (mut urls, mut servers) = (Vec::new(), Vec::new());
@@ -213,8 +226,13 @@ impl World {
         if self.faults.stalled {
             return;
         }
-        let to = |at: u64, end: u64| at.saturating_add(step).min(end.saturating_sub(self.faults.lag)).max(at);
-        let (ledger, read) = (to(self.ledger_at, self.end), to(self.read_model_at, self.end));
+        let old = SystemClock.now().plus(-self.faults.lag_ms);
+        let rows = self.shops.values().flat_map(|shop| &shop.log);
+        let too_new = rows.filter(|kept| kept.row.issued_at.0 > old).map(|kept| kept.position).min();
+        let end = too_new.map_or(self.end, |new| new - 1);
+        let to = |at: u64, end: u64| at.saturating_add(step).min(end).max(at);
+        let ledger = to(self.ledger_at, end.min(self.faults.ledger_stops_at.unwrap_or(end)));
+        let read = to(self.read_model_at, end);
         for shop in self.shops.values_mut() {
             let (ledger_at, read_at) = (self.ledger_at, self.read_model_at);
             let new = |from: u64, to: u64, log: &[Kept]| -> Vec<Kept> {
@@ -222,7 +240,11 @@ impl World {
                 log[first..].iter().take_while(|kept| kept.position <= to).cloned().collect()
             };
             shop.ledger.extend(new(ledger_at, ledger, &shop.log));
-            shop.read_model.extend(new(read_at, read, &shop.log));
+            let read = new(read_at, read, &shop.log);
+            for kept in &read {
+                *shop.seconds.entry(kept.row.issued_at.0.0.div_euclid(1_000)).or_default() += 1;
+            }
+            shop.read_model.extend(read);
         }
         (self.ledger_at, self.read_model_at) = (ledger, read);
     }
@@ -370,6 +392,49 @@ async fn ask(State(world): Shared, Path(id): Path<String>, Json(body): Json<AskC
     let position = Position::new(0, world.end);
     let status = if outcome == Outcome::Issued { StatusCode::CREATED } else { StatusCode::OK };
     (status, Json(Issued { outcome, coupon, remaining: None, position })).into_response()
+}
+
+async fn statistics(State(world): Shared, Path(id): Path<String>) -> Response {
+    let mut world = world.lock().unwrap();
+    world.advance(STEP);
+    let faults = world.faults;
+    let Some(shop) = world.shops.get(&id).filter(|_| !faults.read_model_unaware) else {
+        return refuse(Problem::new(Code::CampaignNotFound, "no such"));
+    };
+    Json(HistoryCampaign {
+        name: id.clone(),
+        id,
+        state: CampaignState::Open,
+        reason: None,
+        stock: shop.stock,
+        totals: Totals { issued: shop.seconds.values().sum::<u64>() + faults.total_off, ..Totals::default() },
+        first_issued_at: None,
+        last_issued_at: None,
+        seconds_to_sell_out: None,
+        peak_per_second: shop.seconds.values().max().copied().unwrap_or(0) + faults.peak_off,
+        position: Position::new(0, world.read_model_at),
+    })
+    .into_response()
+}
+
+async fn timeline(
+    State(world): Shared,
+    Path(id): Path<String>,
+    Query(asked): Query<BTreeMap<String, String>>,
+) -> Response {
+    let mut world = world.lock().unwrap();
+    world.advance(STEP);
+    let bucket = |(second, issued): (&i64, &u64)| TimelineBucket {
+        at: Time(Millis(second * 1_000)),
+        issued: *issued,
+        ..TimelineBucket::default()
+    };
+    let mut items: Vec<_> = world.shops[&id].seconds.iter().map(bucket).collect();
+    if let Some(last) = items.last_mut() {
+        last.issued += world.faults.bucket_off;
+    }
+    assert_eq!(asked["step"], "1s");
+    Json(Timeline { campaign_id: id, step_seconds: 1, items }).into_response()
 }
 
 #[derive(serde::Deserialize)]

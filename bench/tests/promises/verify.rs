@@ -143,6 +143,54 @@ async fn a_projection_that_never_heard_of_a_campaign_lacks_all_of_it() {
 }
 
 #[tokio::test]
+async fn a_projection_that_stands_still_is_not_equal() {
+    // Created at 1; coupons 1 to 5 up to 6, then nothing more is applied.
+    let fake = Fake::start(Faults { ledger_stops_at: Some(6), ..Faults::default() }).await;
+    fake.sell("c", 100, 25);
+    let report = verified(&fake).await;
+    assert!(!report.ok(), "{report}");
+    assert_eq!(said(&report), [(Store::Ledger, None, Kind::Behind)], "{report}");
+    assert_eq!((report.campaigns[0].coupons, report.campaigns[0].on_their_way), (5, 20), "{report}");
+    let text = report.to_string();
+    let line = "ledger · c · behind · compared up to 0-6 only, 20 coupons up to 0-26 are not there yet";
+    assert!(text.contains(line), "{text}");
+    let row: Vec<_> = text.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(row, ["c", "0-6", "5", "20", "75", "100", "equal", "behind", "equal"], "{text}");
+
+    // What it has read is compared all the same.
+    fake.tamper("c", |shop| shop.rows(Store::Ledger)[2].user_id = "thief".to_owned());
+    let report = verified(&fake).await;
+    let both = [(Store::Ledger, None, Kind::Behind), (Store::Ledger, Some(3), Kind::Changed)];
+    assert_eq!(said(&report), both, "{report}");
+}
+
+#[tokio::test]
+async fn a_projection_that_only_lacks_what_others_wrote_is_equal() {
+    let fake = Fake::start(Faults { ledger_stops_at: Some(6), ..Faults::default() }).await;
+    fake.sell("c", 100, 5);
+    fake.sell("other", 100, 5);
+    let report = verified(&fake).await;
+    assert!(report.ok(), "{report}");
+}
+
+#[tokio::test]
+async fn statistics_that_the_log_does_not_add_up_to_are_named() {
+    let wrong = [
+        (Faults { total_off: 3, ..Faults::default() }, "totals.issued: log 40, read model 43"),
+        (Faults { bucket_off: 2, ..Faults::default() }, "the timeline's sum: log 40, read model 42; "),
+        (Faults { peak_off: 1, ..Faults::default() }, "peak_per_second: timeline "),
+    ];
+    for (faults, said_of_it) in wrong {
+        let fake = Fake::start(faults).await;
+        fake.sell("c", 100, 40);
+        let report = verified(&fake).await;
+        assert_eq!(said(&report), [(Store::ReadModel, None, Kind::Statistics)], "{report}");
+        let line = format!("read model · c · miscounted · {said_of_it}");
+        assert!(report.to_string().contains(&line), "{report}");
+    }
+}
+
+#[tokio::test]
 async fn too_many_differences_are_counted_and_not_all_named() {
     let fake = Fake::start(Faults::default()).await;
     fake.sell("c", 5_000, 5_000);
@@ -165,7 +213,7 @@ async fn masked_codes_are_said_to_be_masked() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn finds_nothing_while_a_rush_runs() {
-    let fake = Fake::start(Faults { lag: 1_600, gate_ahead_ms: 600, ..Faults::default() }).await;
+    let fake = Fake::start(Faults { lag_ms: 800, gate_ahead_ms: 600, ..Faults::default() }).await;
     fake.open("c", 4_000, -1);
     let over = Arc::new(AtomicBool::new(false));
     let rush = Rush::new(&fake.target(), "c", 6_000).connections(16).pace(Pace::Rate(2_000.0));

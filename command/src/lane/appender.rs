@@ -9,7 +9,7 @@ use bytes::Bytes;
 use firstcome_shared::chain::Chain;
 use firstcome_shared::clock::{jittered, random_hex};
 use firstcome_shared::event::{Draft, Entry, Message};
-use firstcome_shared::event_log::{AppendError, EventLog, LogUnavailable, Stored, Subject};
+use firstcome_shared::event_log::{AppendError, EventLog, LogUnavailable, MESSAGE_BYTES, Stored, Subject};
 use firstcome_shared::position::Position;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -17,8 +17,6 @@ use tokio::time::{Instant, sleep, timeout};
 use super::worker::place;
 use super::{NoAnswer, Shared};
 
-/// About how large a message may become; far below what any log allows (ARCHITECTURE L8).
-pub(super) const MESSAGE_BYTES: usize = 512 << 10;
 /// Decided and not logged: beyond this the worker decides nothing new.
 const PENDING_BYTES: usize = 4 << 20;
 /// An append that is not answered by then is in doubt; a read that is not, has failed.

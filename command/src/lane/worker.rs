@@ -7,7 +7,7 @@ use std::time::Duration;
 use firstcome_shared::chain::Chain;
 use firstcome_shared::domain::{Ask, CampaignId, Command, Refused, Verdict};
 use firstcome_shared::event::{Actor, Entry};
-use firstcome_shared::event_log::{EventLog, Subject, position};
+use firstcome_shared::event_log::{EventLog, MESSAGE_BYTES, Subject, position};
 use firstcome_shared::position::Position;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -180,7 +180,7 @@ impl Worker {
     async fn append(&mut self) {
         if self.appender.needs_others() {
             let end = self.appender.end();
-            match self.outbox(super::appender::MESSAGE_BYTES).await {
+            match self.outbox(MESSAGE_BYTES).await {
                 Ok(entries) => self.appender.add_others(end.epoch, entries),
                 // Whoever waits was decided under this epoch: a gate that forgot it cannot help them any more.
                 Err(GateError::Forgot) => {
@@ -200,7 +200,7 @@ impl Worker {
             return;
         }
         let epoch = self.appender.end().epoch;
-        match self.outbox(super::appender::MESSAGE_BYTES).await {
+        match self.outbox(MESSAGE_BYTES).await {
             Ok(entries) => {
                 let now = self.shared.parts.clock.now();
                 if entries.first().is_some_and(|entry| now.since(entry.at) > LEFT_OVER_MS) {

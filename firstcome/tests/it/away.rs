@@ -1,21 +1,11 @@
 //! Lag is only lag (P7): while ledger and read model cannot be written, issuing goes on, also through a loss of the
 //! gate's memory; when they can be again, they catch up by themselves.
 
-use std::path::Path;
-
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::Connection as _;
 
 use crate::rig::{
-    Folder, Server, ask_all, assert_exact, assert_level, coupons, eventually, fingerprint, people,
+    Folder, Server, ask_all, assert_exact, assert_level, coupons, eventually, fingerprint, hold, people,
 };
-
-/// Holds the file's one write lock, as a database does that hangs.
-async fn hold(file: &Path) -> SqliteConnection {
-    let mut held = SqliteConnectOptions::new().filename(file).connect().await.unwrap();
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut held).await.unwrap();
-    held
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn issuing_goes_on_without_ledger_and_read_model_and_they_catch_up() {

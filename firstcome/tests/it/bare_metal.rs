@@ -1,5 +1,6 @@
 //! `scripts/stack`: the bare-metal way to the full stack, with the binary of these tests.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -10,14 +11,24 @@ use crate::rig::{Api, Folder, eventually, run_with, send};
 /// The stack in a folder of its own, on ports of its own; taken down with the test.
 struct Stack {
     folder: Folder,
-    offset: u16,
+    ports: u16,
 }
+
+/// Above those of the testkit's servers, and below those that the kernel gives to outgoing connections: one of these
+/// would else sit on the port of a server that is down for a moment.
+const FIRST: u16 = 31_000;
+/// Ports of one stack.
+const EACH: u16 = 32;
+const STACKS: u16 = (32_768 - FIRST) / EACH;
 
 impl Stack {
     fn new() -> Self {
-        // Tests of other processes draw theirs as well: by the process's number.
-        let offset = u16::try_from(std::process::id() % 300).unwrap() * 100;
-        Self { folder: Folder::new(), offset }
+        // Tests of other processes draw theirs as well, and begin elsewhere.
+        let begin = u16::try_from(std::process::id() % u32::from(STACKS)).unwrap();
+        let mut draws = (0..STACKS).map(|turn| FIRST + (begin + turn) % STACKS * EACH);
+        let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        let ports = draws.find(|first| (*first..first + EACH).all(free)).expect("ports are free");
+        Self { folder: Folder::new(), ports }
     }
 
     fn run(&self, act: &str) -> Output {
@@ -25,7 +36,7 @@ impl Stack {
         let binary = std::env::var("FIRSTCOME_TEST_BINARY");
         let mut command = Command::new(script);
         command.arg(act).arg(self.folder.path());
-        command.env("FIRSTCOME_STACK_OFFSET", self.offset.to_string());
+        command.env("FIRSTCOME_STACK_PORTS", self.ports.to_string());
         command.env("FIRSTCOME_STACK_BINARY", binary.as_deref().unwrap_or(env!("CARGO_BIN_EXE_firstcome")));
         command.env_remove("FIRSTCOME_API_KEYS").output().unwrap()
     }
@@ -38,8 +49,9 @@ impl Stack {
         stdout.into_owned()
     }
 
-    fn api(&self, port: u16) -> Api {
-        Api::new(&format!("http://127.0.0.1:{}", port + self.offset), None)
+    /// The services in the order of their ports: command, query, command.
+    fn api(&self, place: u16) -> Api {
+        Api::new(&format!("http://127.0.0.1:{}", self.ports + 10 + place), None)
     }
 
     fn settings(&self) -> Vec<(String, String)> {
@@ -66,7 +78,7 @@ impl Drop for Stack {
 async fn it_comes_up_is_fit_goes_down_and_keeps_what_it_was_given() {
     let stack = Stack::new();
     stack.well("up");
-    let (one, other, history) = (stack.api(8080), stack.api(8082), stack.api(8081));
+    let (one, other, history) = (stack.api(0), stack.api(2), stack.api(1));
     one.create("summer", 10).await;
     let told = other.ask("summer", "somebody").await.issued();
     eventually("history has it", async || {

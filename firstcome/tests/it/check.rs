@@ -122,7 +122,7 @@ mod cluster {
 
     use super::{NOBODY, found};
     use crate::poison::key;
-    use crate::rig::{Ended, Launch, one_off, run_with};
+    use crate::rig::{Ended, Launch, from_now, one_off, run_with};
 
     /// The settings of a whole cluster, of which single ones can be changed.
     #[derive(Clone)]
@@ -225,6 +225,10 @@ mod cluster {
         let slow = slow_clock(&redis).await;
         env.with("REDIS_URL", &slow).only("gate clock").await;
 
+        let monitoring = env.with("NATS_MONITOR_URL", &slow_monitoring().await).check().await;
+        assert_eq!((monitoring.code, found(&monitoring, "wrong")), (Some(0), vec![]), "{monitoring:?}");
+        assert!(found(&monitoring, "warn").contains(&"log clock".to_owned()), "{}", monitoring.stdout);
+
         for (setting, wrong) in [("fsync", "off"), ("synchronous_commit", "off")] {
             let postgres = Postgres::start_with(&["-c", &format!("{setting}={wrong}")]).await;
             env.with("POSTGRES_URL", &postgres.url()).only(&format!("ledger {setting}")).await;
@@ -318,6 +322,22 @@ mod cluster {
         })
         .await;
         command.stopped().await;
+    }
+
+    /// The monitoring of a NATS server that flushes always and whose clock is a minute late.
+    async fn slow_monitoring() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let _ = client.read(&mut [0; 1_024]).await;
+                let jetstream = r#"{"config":{"sync_always":true}}"#;
+                let varz = format!(r#"{{"now":"{}","jetstream":{jetstream}}}"#, from_now(-60_000));
+                let answer = format!("HTTP/1.0 200 OK\r\n\r\n{varz}");
+                client.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        url
     }
 
     /// A proxy in front of Redis whose clock is a minute late: the only reply that has ten digits is the time.

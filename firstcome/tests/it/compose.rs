@@ -74,7 +74,7 @@ fn every_image_is_pinned_and_every_server_has_a_health_check_and_keeps_its_data(
     let names: Vec<_> = services.iter().map(|(name, _)| *name).collect();
     assert_eq!(
         names,
-        ["redis", "nats", "postgres", "mongo", "command", "query", "prometheus", "grafana"],
+        ["redis", "nats", "postgres", "mongo", "command", "query", "tools", "prometheus", "grafana"],
         "all of them, and nothing else"
     );
     for (name, lines) in services {
@@ -119,8 +119,54 @@ fn prometheus_scrapes_what_the_services_serve() {
     for (name, port) in [("command", 8080), ("query", 8081)] {
         let service = services(&compose).into_iter().find(|(service, _)| *service == name).unwrap().1;
         assert!(service.contains(&format!("FIRSTCOME_ADDR: 0.0.0.0:{port}").as_str()), "{service:?}");
-        let scraped = format!("names: [{name}]\n        type: A\n        port: {port}\n");
+        // By name: an instance that the DNS no longer knows would not be down, but forgotten.
+        let scraped = format!("static_configs:\n      - targets: [{name}:{port}]\n");
         assert!(prometheus.contains(&scraped), "{prometheus}");
+    }
+}
+
+#[test]
+fn one_service_builds_the_image_and_the_others_take_it() {
+    let compose = text("docker-compose.yml");
+    for (name, lines) in services(&compose) {
+        if !lines.contains(&"<<: *firstcome") {
+            continue;
+        }
+        let (builds, takes) = (lines.contains(&"build: ."), lines.contains(&"pull_policy: never"));
+        assert_eq!((builds, takes), (name == "command", name != "command"), "{name}");
+    }
+    assert_eq!(compose.matches("build: .").count(), 1, "at once they would write one image");
+    assert!(compose.contains("docker compose up --build "), "else it is never built again");
+}
+
+/// A service's environment: names and values.
+fn environment<'a>(compose: &'a str, service: &str) -> BTreeSet<(&'a str, &'a str)> {
+    let lines = services(compose).into_iter().find(|(name, _)| *name == service).unwrap().1;
+    lines
+        .into_iter()
+        .filter(|line| line.starts_with("FIRSTCOME_"))
+        .filter_map(|line| line.split_once(": "))
+        .collect()
+}
+
+#[test]
+fn the_tools_are_given_what_both_sides_are_given_and_the_addresses_of_both() {
+    let compose = text("docker-compose.yml");
+    let tools = environment(&compose, "tools");
+    let own = ["FIRSTCOME_ADDR", "FIRSTCOME_SERVER", "FIRSTCOME_LOG", "FIRSTCOME_LOG_FORMAT"];
+    for side in ["command", "query"] {
+        let given = environment(&compose, side);
+        let missing: Vec<_> = given.difference(&tools).filter(|(name, _)| !own.contains(name)).collect();
+        assert!(given.len() > 5 && missing.is_empty(), "{side}: {missing:?}");
+    }
+    assert!(tools.contains(&("FIRSTCOME_SERVER", "http://command:8080,http://query:8081")), "{tools:?}");
+    assert!(tools.contains(&("FIRSTCOME_API_KEY", "${FIRSTCOME_API_KEY:-}")), "{tools:?}");
+}
+
+#[test]
+fn the_file_with_the_secret_gets_neither_into_the_repository_nor_into_the_image() {
+    for file in [".gitignore", ".dockerignore"] {
+        assert!(text(file).lines().any(|line| line == "/.env"), "{file}");
     }
 }
 
@@ -151,12 +197,24 @@ async fn every_variable_in_a_file_exists_is_a_flag_and_stands_in_the_readme() {
     let missing: Vec<_> = known.iter().filter(|name| !readme.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "not in the README: {missing:?}");
 
+    for args in [&["demo", "--help"][..], &["bench", "--help"], &["key", "new", "--help"]] {
+        helps.push_str(&run(args.iter().copied()).await.stdout);
+    }
+    let flags: BTreeSet<_> = helps
+        .split(|letter: char| !(letter.is_ascii_lowercase() || letter == '-'))
+        .filter(|word| word.len() > 3 && word.starts_with("--") && !["--help", "--version"].contains(word))
+        .collect();
+    let missing: Vec<_> = flags.iter().filter(|flag| !readme.contains(&format!("`{flag}`"))).collect();
+    assert!(flags.contains("--no-notify") && missing.is_empty(), "not in the README: {missing:?}");
+
     // What a container is given, its part takes, or the check in it.
     for (name, lines) in services(&text("docker-compose.yml")) {
-        if !["command", "query"].contains(&name) {
-            continue;
-        }
-        let (part, check) = (run([name, "--help"]).await.stdout, run(["check", "--help"]).await.stdout);
+        let part = match name {
+            "command" | "query" => name,
+            "tools" => "bench",
+            _ => continue,
+        };
+        let (part, check) = (run([part, "--help"]).await.stdout, run(["check", "--help"]).await.stdout);
         let taken = variables(&part).union(&variables(&check)).copied().collect::<BTreeSet<_>>();
         for line in lines {
             let given = variables(line);

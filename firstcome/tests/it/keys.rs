@@ -4,7 +4,9 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::poison::key;
-use crate::rig::{Api, Folder, Launch, Server, assert_level, eventually, one_off, run_with, send, verify};
+use crate::rig::{
+    Api, Folder, Launch, Server, alter, assert_level, eventually, one_off, run_with, send, verify,
+};
 
 /// A server with a key of each role; the operator's is the one that its caller has.
 async fn server(folder: &Folder) -> (Server, Api, Api) {
@@ -95,6 +97,89 @@ async fn every_route_is_open_to_its_role_and_those_above_alone() {
         })
         .await;
         assert_eq!(entry["actor"], "olga", "{action}");
+    }
+}
+
+/// Every route that changes something, and what the audit log calls it. Whoever adds a route adds it here, and sees to it
+/// that it is seen.
+const MUTATING: [(&str, &str); 11] = [
+    ("POST /v1/campaigns", "campaign_created"),
+    ("PATCH /v1/campaigns/{id}", "campaign_updated"),
+    ("POST /v1/campaigns/{id}/pause", "campaign_paused"),
+    ("POST /v1/campaigns/{id}/resume", "campaign_resumed"),
+    ("POST /v1/campaigns/{id}/rebuild", "rebuild"),
+    ("POST /v1/campaigns/{id}/cancel", "campaign_cancelled"),
+    ("POST /v1/dead-letters/{id}/replay", "replay ledger"),
+    ("POST /v1/history/dead-letters/{id}/replay", "replay read_model"),
+    ("DELETE /v1/dead-letters/{id}", "discard ledger"),
+    ("DELETE /v1/history/dead-letters/{id}", "discard read_model"),
+    // Not an operator's act: it stands in the log as a coupon.
+    ("POST /v1/campaigns/{id}/coupons", ""),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_route_that_changes_something_names_who_did_it() {
+    let folder = Folder::new();
+    let (server, ..) = server(&folder).await;
+    server.api.create("there", 10).await;
+    server.api.ask("there", "somebody").await.issued();
+    assert_level(&server.api, "there").await;
+    let document = server.api.get("/openapi.json").await.with(200);
+    let mut found = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys().filter(|method| *method != "get") {
+            found.push(format!("{} {path}", method.to_uppercase()));
+        }
+    }
+    found.sort();
+    let mut known: Vec<_> = MUTATING.iter().map(|(route, _)| (*route).to_owned()).collect();
+    known.sort();
+    assert_eq!(found, known, "the routes that change something");
+
+    // A message that nobody can read parks a campaign in both stores.
+    server.api.create("garbled", 10).await;
+    assert_level(&server.api, "garbled").await;
+    server.kill().await;
+    let garble =
+        "INSERT INTO message (campaign, lane, stored_at, payload) VALUES ('garbled', 0, 0, x'00ff7b')";
+    assert_eq!(alter(&folder.file("log.db"), garble).await, 1);
+    let server = server.started_again().await;
+    let api = &server.api;
+    for act in ["replay", "discard"] {
+        for side in ["/v1", "/v1/history"] {
+            let letter = eventually("it is parked", async || {
+                let letters = api.get(&format!("{side}/dead-letters")).await.with(200);
+                let letter = letters["items"].get(0).filter(|letter| letter["replaying"] == false)?;
+                letter["id"].as_str().map(str::to_owned)
+            })
+            .await;
+            let at = format!("{side}/dead-letters/{letter}");
+            let answer =
+                if act == "replay" { api.act(&format!("{at}/replay")).await } else { api.delete(&at).await };
+            assert_eq!(answer.status, 202, "{act} {at}: {answer:?}");
+        }
+    }
+    api.patch("/v1/campaigns/there", &json!({ "name": "There" })).await.with(200);
+    for act in ["pause", "resume", "rebuild", "cancel"] {
+        api.act(&format!("/v1/campaigns/there/{act}")).await.with(200);
+    }
+
+    for (route, action) in MUTATING.iter().filter(|(_, action)| !action.is_empty()) {
+        let entry = eventually(&format!("{route} is in the audit log"), async || {
+            let audit = api.get("/v1/audit-log?limit=1000").await.with(200);
+            let mut entries = audit["items"].as_array().unwrap().iter();
+            let said = |entry: &serde_json::Value| match entry["details"]["action"].as_str() {
+                Some("rebuild") => "rebuild".to_owned(),
+                Some(act) => {
+                    let target = entry["details"]["target"].as_str().unwrap_or_default();
+                    format!("{act} {}", target.split(' ').next().unwrap_or_default())
+                }
+                None => entry["action"].as_str().unwrap_or_default().to_owned(),
+            };
+            entries.find(|entry| said(entry) == *action).cloned()
+        })
+        .await;
+        assert_eq!(entry["actor"], "olga", "{route}: {entry}");
     }
 }
 

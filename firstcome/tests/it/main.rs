@@ -16,6 +16,7 @@ mod compose;
 mod console;
 mod crash;
 mod exactness;
+mod full;
 mod history;
 mod input;
 mod journey;

@@ -19,7 +19,7 @@ pub use command::{Ended, firstcome, run, run_with};
 pub use crowd::{ask_all, ask_until_clear, coupons, crowd, gather, people};
 pub use proof::{System, assert_exact, assert_level, fingerprint, history, verify};
 pub use server::{Folder, Launch, Server};
-pub use tamper::{alter, rows};
+pub use tamper::{alter, hold, rows};
 
 /// The longest that anything may take here before the test fails.
 pub const PATIENCE: Duration = Duration::from_mins(1);

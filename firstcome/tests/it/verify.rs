@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use serde_json::Value;
+use sqlx::Connection as _;
 
-use crate::rig::{Api, Folder, Server, Told, alter, ask_all, assert_level, gather, people, run, verify};
+use crate::rig::{
+    Api, Folder, Server, Told, alter, ask_all, assert_level, gather, hold, people, run, verify,
+};
 
 /// The one difference that the report names.
 fn only_difference(report: &Value) -> &Value {
@@ -143,6 +146,81 @@ async fn a_changed_person_status_or_time_is_named_too() {
     named("ledger", 2, "redeemed");
     named("read_model", 3, "1970-01-01T00:00:01.000Z");
     named("read_model", 4, "never");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_total_a_second_and_a_peak_that_a_hand_changed_are_named() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    server.api.create("watched", 10).await;
+    server.api.create("beside", 10).await;
+    for campaign in ["watched", "beside"] {
+        ask_all(&server.api, campaign, &people("p", 10)).await;
+        assert_level(&server.api, campaign).await;
+    }
+    let cases = [
+        (
+            "UPDATE campaign SET document = json_set(document, '$.totals.issued', 13) WHERE id = 'watched'",
+            "UPDATE campaign SET document = json_set(document, '$.totals.issued', 10) WHERE id = 'watched'",
+            "totals.issued: log 10, read model 13",
+        ),
+        (
+            "UPDATE bucket SET issued = issued + 2
+             WHERE campaign = 'watched' AND at = (SELECT min(at) FROM bucket WHERE campaign = 'watched')",
+            "UPDATE bucket SET issued = issued - 2
+             WHERE campaign = 'watched' AND at = (SELECT min(at) FROM bucket WHERE campaign = 'watched')",
+            // And which second it is.
+            "the timeline's sum: log 10, read model 12; 2",
+        ),
+        (
+            "UPDATE campaign
+             SET document = json_set(document, '$.peak_per_second', 1 + (document ->> '$.peak_per_second'))
+             WHERE id = 'watched'",
+            "UPDATE campaign
+             SET document = json_set(document, '$.peak_per_second', (document ->> '$.peak_per_second') - 1)
+             WHERE id = 'watched'",
+            "peak_per_second: timeline ",
+        ),
+    ];
+    for (tamper, mend, said) in cases {
+        assert_eq!(alter(&folder.file("read.db"), tamper).await, 1);
+        let report = verify(&server).await;
+        assert_eq!(report.code, Some(1), "{report:?}");
+        let report = report.json();
+        let difference = only_difference(&report);
+        assert_eq!((&difference["store"], &difference["kind"]), (&"read_model".into(), &"statistics".into()));
+        assert_eq!(difference["campaign_id"], "watched", "{difference}");
+        assert!(difference["detail"].as_str().unwrap().starts_with(said), "{difference}");
+        assert_eq!(alter(&folder.file("read.db"), mend).await, 1);
+        assert_eq!(verify(&server).await.code, Some(0), "mended");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_projection_that_stands_still_is_not_called_equal() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    server.api.create("watched", 50).await;
+    ask_all(&server.api, "watched", &people("p", 10)).await;
+    assert_level(&server.api, "watched").await;
+    for (file, store) in [("ledger.db", "ledger"), ("read.db", "read_model")] {
+        let held = hold(&folder.file(file)).await;
+        ask_all(&server.api, "watched", &people(store, 5)).await;
+        let report = verify(&server).await;
+        assert_eq!(report.code, Some(1), "{report:?}");
+        let report = report.json();
+        let difference = only_difference(&report);
+        assert_eq!(
+            (&difference["store"], &difference["kind"]),
+            (&store.into(), &"behind".into()),
+            "{report}"
+        );
+        let detail = difference["detail"].as_str().unwrap();
+        assert!(detail.contains(" only, 5 coupons up to "), "{detail}");
+        assert_eq!(report["campaigns"][0]["on_their_way"], 5, "{report}");
+        held.close().await.unwrap();
+        assert_eq!(verify(&server).await.code, Some(0), "it has caught up");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -32,7 +32,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::api::{Api, DEADLINE, Info, Published};
-pub use self::flush::{Flush, flush};
+pub use self::flush::{Flush, Monitored, monitored};
 pub use self::stream::{OpenError, Settings};
 use self::subjects::Subjects;
 use self::tail::Tails;

@@ -41,6 +41,7 @@ async fn a_cut_ends_connections_and_refuses_new_ones_until_it_heals() {
     crate::until("it listens again", async || TcpStream::connect(proxy.addr()).await.is_ok()).await;
     let mut new = TcpStream::connect(proxy.addr()).await.unwrap();
     assert_eq!(ask(&mut new, "PING").await.unwrap(), "+PONG");
+    assert_eq!(proxy.asked(), 12, "what the server was asked, and not what it answered");
 }
 
 #[tokio::test]

@@ -3,9 +3,10 @@
 
 use async_nats::jetstream::stream::{Info, Stream};
 use async_nats::{ConnectOptions, jetstream};
+use firstcome_shared::clock::{Clock as _, SystemClock};
 use firstcome_shared::config;
 use firstcome_shared::domain::CodeSecret;
-use firstcome_shared::event_log::jetstream::{Flush, JetStreamLog, OpenError, Settings, flush};
+use firstcome_shared::event_log::jetstream::{Flush, JetStreamLog, OpenError, Settings, monitored};
 use tokio::time::timeout;
 
 use super::{address, away};
@@ -32,7 +33,7 @@ pub async fn check(urls: &str, args: &ClusterArgs, secret: Option<&CodeSecret>, 
     report.add(place);
     for monitor in monitors(urls, &args.nats_monitor_url) {
         let mut place = Place::new("log", address(&monitor));
-        flushes(&mut place, &monitor).await;
+        monitoring(&mut place, &monitor).await;
         report.add(place);
     }
 }
@@ -120,10 +121,10 @@ fn copies(place: &mut Place, info: &Info, wanted: usize) {
     }
 }
 
-async fn flushes(place: &mut Place, monitor: &str) {
-    let found = match flush(monitor).await {
-        Ok(Flush::Always) => "always".to_owned(),
-        Ok(Flush::Every(interval)) => format!("every {} s", interval.as_secs()),
+async fn monitoring(place: &mut Place, monitor: &str) {
+    let asked = SystemClock.now();
+    let told = match monitored(monitor).await {
+        Ok(told) => told,
         Err(error) => {
             let remedy = format!(
                 "start the server with -m {MONITOR_PORT}, and name its monitoring in {}",
@@ -133,7 +134,13 @@ async fn flushes(place: &mut Place, monitor: &str) {
             return;
         }
     };
+    let found = match told.flush {
+        Flush::Always => "always".to_owned(),
+        Flush::Every(interval) => format!("every {} s", interval.as_secs()),
+    };
     place.demand("sync_interval", &found, "always", "else a power cut takes back what people were told");
+    // It says when a message was stored, by which lag is told in seconds; no decision rests on it.
+    place.clock(told.now.0, asked, SystemClock.now(), 0, false);
 }
 
 /// The addresses that were named, else the usual port of each server.

@@ -20,7 +20,8 @@ pub async fn check(url: &str, report: &mut Report) {
         Err(error) => Err(error),
     };
     if let Err(error) = looked {
-        away(&mut place, &error);
+        // The kind alone: the error itself prints the server's reply as bytes.
+        away(&mut place, &error.kind);
     }
     report.add(place);
 }

@@ -10,7 +10,8 @@ use super::rush::survives;
 use super::stack::{Instance, Stack};
 use crate::rig::eventually;
 
-/// How long an engine is stopped: longer than any deadline of a request's.
+/// How long an engine is stopped: longer than a gate or an append is waited for (3 s), so that some are told to ask
+/// again; shorter than a request's deadline (10 s), so that others are still waiting when it goes on.
 const STOPPED: Duration = Duration::from_secs(5);
 
 /// How many messages of the log an instance has applied to its projection.

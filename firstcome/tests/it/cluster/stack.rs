@@ -31,16 +31,30 @@ pub enum Instance {
 impl Stack {
     /// Everything up, and ready.
     pub async fn start() -> Self {
+        Self::start_with(async |postgres: &Postgres| (postgres.url(), ())).await.0
+    }
+
+    /// The same, with a proxy between both instances of the write side and the ledger.
+    pub async fn start_watching_the_ledger() -> (Self, Proxy) {
+        Self::start_with(async |postgres: &Postgres| {
+            let proxy = Proxy::to(&postgres.addr()).await;
+            (postgres.url().replace(&postgres.addr(), &proxy.addr()), proxy)
+        })
+        .await
+    }
+
+    async fn start_with<T>(ledger: impl AsyncFnOnce(&Postgres) -> (String, T)) -> (Self, T) {
         let (redis, nats, postgres, mongo) =
             tokio::join!(Redis::start(), Nats::start(), Postgres::start(), Mongo::start());
         let wire = Proxy::to(&nats.addr()).await;
         let through = format!("nats://{}", wire.addr());
+        let (ledger, between) = ledger(&postgres).await;
         let command = |nats: &str| {
             Launch::part("command")
                 .env("FIRSTCOME_CODE_SECRET", SECRET)
                 .env("FIRSTCOME_REDIS_URL", &redis.url())
                 .env("FIRSTCOME_NATS_URL", nats)
-                .env("FIRSTCOME_POSTGRES_URL", &postgres.url())
+                .env("FIRSTCOME_POSTGRES_URL", &ledger)
         };
         let query = || {
             Launch::part("query")
@@ -51,7 +65,7 @@ impl Stack {
         let (third, fourth) = tokio::join!(query().start(), query().start());
         let (commands, queries) = (vec![Some(first), Some(second)], vec![Some(third), Some(fourth)]);
         let api = over(&commands, &queries);
-        Self { redis, nats, postgres, mongo, wire, commands, queries, api }
+        (Self { redis, nats, postgres, mongo, wire, commands, queries, api }, between)
     }
 
     /// kill -9.

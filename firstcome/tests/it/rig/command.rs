@@ -1,5 +1,6 @@
 //! One run of the binary to its end.
 
+use std::ffi::OsString;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -11,8 +12,21 @@ const BINARY: &str = "FIRSTCOME_TEST_BINARY";
 
 /// The binary, without any of the settings of whoever runs the tests.
 pub fn firstcome() -> Command {
-    let binary = std::env::var_os(BINARY).unwrap_or_else(|| env!("CARGO_BIN_EXE_firstcome").into());
-    let mut command = Command::new(binary);
+    clean(Command::new(binary()))
+}
+
+/// The same, and a write beyond a limit of its files is refused, as on a full disk, instead of killing it.
+pub fn firstcome_that_may_be_limited() -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(binary());
+    clean(command)
+}
+
+fn binary() -> OsString {
+    std::env::var_os(BINARY).unwrap_or_else(|| env!("CARGO_BIN_EXE_firstcome").into())
+}
+
+fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("FIRSTCOME_") {
             command.env_remove(name);

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use super::api::Api;
-use super::command::{Ended, firstcome};
+use super::command::{Ended, firstcome, firstcome_that_may_be_limited};
 use super::{PATIENCE, eventually};
 
 /// A data folder, gone with the test.
@@ -60,6 +60,7 @@ pub struct Launch {
     args: Vec<String>,
     env: Vec<(String, String)>,
     key: Option<String>,
+    limited: bool,
 }
 
 impl Launch {
@@ -67,13 +68,13 @@ impl Launch {
     pub fn on(folder: &Folder) -> Self {
         let part = ["serve", "--headless", "--data-dir"].map(OsString::from);
         let part = part.into_iter().chain([folder.path().into()]).collect();
-        Self { part, args: Vec::new(), env: Vec::new(), key: None }
+        Self { part, args: Vec::new(), env: Vec::new(), key: None, limited: false }
     }
 
     /// One part of a cluster: `command` or `query`.
     #[cfg(feature = "cluster")]
     pub fn part(name: &str) -> Self {
-        Self { part: vec![name.into()], args: Vec::new(), env: Vec::new(), key: None }
+        Self { part: vec![name.into()], args: Vec::new(), env: Vec::new(), key: None, limited: false }
     }
 
     pub fn args(mut self, args: &[&str]) -> Self {
@@ -92,9 +93,15 @@ impl Launch {
         self
     }
 
+    /// Its files may be limited in size while it runs: [`Server::limit_files`].
+    pub fn limited(mut self) -> Self {
+        self.limited = true;
+        self
+    }
+
     /// Starts it, and does not wait until it listens.
     pub fn spawn(&self) -> Running {
-        let mut command = firstcome();
+        let mut command = if self.limited { firstcome_that_may_be_limited() } else { firstcome() };
         command.args(&self.part);
         if !self.args.iter().any(|arg| arg == "--addr") {
             command.args(["--addr", "127.0.0.1:0"]);
@@ -148,6 +155,12 @@ impl Server {
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         self.running.signal(signal);
+    }
+
+    /// From now on none of its files may grow beyond so many bytes; `None`: as far as they like.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        assert!(self.launch.limited, "it would be killed");
+        self.running.limit_files(bytes);
     }
 
     /// SIGTERM, and how it ended.
@@ -240,6 +253,11 @@ impl Running {
     pub fn signal(&self, signal: Signal) {
         // Not reaped before it is dropped or found ended, so the number is this child's.
         kill_process(self.pid, signal).unwrap();
+    }
+
+    fn limit_files(&self, bytes: Option<u64>) {
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(self.pid), Resource::Fsize, limit).unwrap();
     }
 
     fn is_over(&self) -> bool {

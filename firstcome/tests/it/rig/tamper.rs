@@ -14,6 +14,13 @@ pub async fn alter(file: &Path, statement: &'static str) -> u64 {
     touched
 }
 
+/// Holds the file's one write lock, as a database does that hangs, until it is closed.
+pub async fn hold(file: &Path) -> SqliteConnection {
+    let mut held = open(file).await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut held).await.unwrap();
+    held
+}
+
 /// Counts rows with one statement; `None` when the file or its tables are not there yet.
 pub async fn rows(file: &Path, statement: &'static str) -> Option<i64> {
     let options = SqliteConnectOptions::new().filename(file).busy_timeout(Duration::from_secs(10));

@@ -76,7 +76,7 @@ impl fmt::Debug for Server {
 
 impl Server {
     pub(super) async fn new(url: &str, connections: u32) -> Result<Self, StoreUnavailable> {
-        let mut options = ClientOptions::parse(url).await.map_err(|error| away(&error))?;
+        let mut options = ClientOptions::parse(url).await.map_err(|error| away(&error.kind))?;
         let Some(name) = options.default_database.clone() else {
             return Err(away(&"the URL names no database: mongodb://host:port/database"));
         };
@@ -88,7 +88,7 @@ impl Server {
         options.write_concern = Some(WriteConcern::majority());
         // Whoever calls begins again from the checkpoint; a copy of the driver's own could only come late.
         options.retry_writes = Some(false);
-        let client = Client::with_options(options).map_err(|error| away(&error))?;
+        let client = Client::with_options(options).map_err(|error| away(&error.kind))?;
         Ok(Self {
             database: client.database(&name),
             prepared: OnceCell::new(),
@@ -189,7 +189,8 @@ fn failed(error: Error) -> Failed {
             Failed::Duplicates(vec![0])
         }
         ErrorKind::Write(WriteFailure::WriteError(error)) => refusal(error.code, &error.message),
-        _ => away(&error).into(),
+        // The kind alone: the error itself prints the server's reply as bytes.
+        ref other => away(other).into(),
     }
 }
 

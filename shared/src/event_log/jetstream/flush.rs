@@ -1,5 +1,6 @@
-//! How often a server flushes what it stores to disk. JetStream's API does not tell a client, and the server's default
-//! is every two minutes: until then a power cut takes back what was acknowledged. Only its monitoring port tells.
+//! How often a server flushes what it stores to disk, and what time it is there. JetStream's API does not tell a client,
+//! and the server's default is to flush every two minutes: until then a power cut takes back what was acknowledged. Only
+//! its monitoring port tells.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::event_log::LogUnavailable;
+use crate::wire::Time;
 
 const DEADLINE: Duration = Duration::from_secs(2);
 
@@ -21,9 +23,18 @@ pub enum Flush {
     Every(Duration),
 }
 
-/// Asks the server behind `monitoring`, a `http://host:port` or `host:port`, when it flushes. Each server of a cluster
-/// has its own setting.
-pub async fn flush(monitoring: &str) -> Result<Flush, LogUnavailable> {
+/// What a server's monitoring tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Monitored {
+    /// When it flushes.
+    pub flush: Flush,
+    /// Its clock.
+    pub now: Time,
+}
+
+/// Asks the server behind `monitoring`, a `http://host:port` or `host:port`. Each server of a cluster has its own
+/// settings.
+pub async fn monitored(monitoring: &str) -> Result<Monitored, LogUnavailable> {
     let addr = monitoring.trim_start_matches("http://").trim_end_matches('/');
     let away = |reason: String| LogUnavailable(format!("NATS monitoring at {addr}: {reason}"));
     let answer = timeout(DEADLINE, ask(addr)).await.map_err(|_| away("no answer in time".to_owned()))?;
@@ -41,9 +52,10 @@ async fn ask(addr: &str) -> std::io::Result<String> {
     Ok(answer)
 }
 
-fn read(body: &str) -> Result<Flush, String> {
+fn read(body: &str) -> Result<Monitored, String> {
     #[derive(Deserialize)]
     struct Varz {
+        now: Time,
         #[serde(default)]
         jetstream: JetStream,
     }
@@ -60,11 +72,12 @@ fn read(body: &str) -> Result<Flush, String> {
     }
     let varz: Varz = serde_json::from_str(body).map_err(|error| error.to_string())?;
     let config = varz.jetstream.config.ok_or("JetStream is off")?;
-    Ok(if config.sync_always {
+    let flush = if config.sync_always {
         Flush::Always
     } else {
         Flush::Every(Duration::from_nanos(config.sync_interval))
-    })
+    };
+    Ok(Monitored { flush, now: varz.now })
 }
 
 #[cfg(test)]
@@ -73,10 +86,13 @@ mod tests {
 
     #[test]
     fn tells_a_server_that_flushes_always_from_one_that_does_not() {
-        let config = |config: &str| format!(r#"{{"jetstream":{{"config":{{"max_memory":1,{config}}}}}}}"#);
-        assert_eq!(read(&config(r#""sync_interval":120000000000,"sync_always":true"#)), Ok(Flush::Always));
+        let now = "2026-11-20T10:00:00.123456789Z";
+        let varz = |jetstream: &str| read(&format!(r#"{{"now":"{now}","jetstream":{{{jetstream}}}}}"#));
+        let config = |config: &str| varz(&format!(r#""config":{{"max_memory":1,{config}}}"#));
+        let told = |flush| Ok(Monitored { flush, now: now.parse().unwrap() });
+        assert_eq!(config(r#""sync_interval":120000000000,"sync_always":true"#), told(Flush::Always));
         let two_minutes = Flush::Every(Duration::from_mins(2));
-        assert_eq!(read(&config(r#""sync_interval":120000000000"#)), Ok(two_minutes));
-        assert!(read(r#"{"jetstream":{}}"#).is_err());
+        assert_eq!(config(r#""sync_interval":120000000000"#), told(two_minutes));
+        assert!(varz("").is_err());
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::api::{Api, Failure, Info, NOT_YET, STREAM_EXISTS, STREAM_NOT_FOUND};
 use crate::clock::{jittered, random_hex};
-use crate::event_log::LogUnavailable;
+use crate::event_log::{LogUnavailable, MESSAGE_BYTES};
 
 /// The log's identity in the stream's metadata.
 const IDENTITY: &str = "firstcome.log";
@@ -20,7 +20,7 @@ const HASH: &str = "firstcome.hash";
 /// The hash of [`Subject::partition`](crate::event_log::Subject::partition).
 const FNV: &str = "fnv1a-64";
 /// The largest message (ARCHITECTURE L8) and its headers must fit; the server's default is 1 MiB.
-const LARGEST: usize = (512 << 10) + (64 << 10);
+const LARGEST: usize = MESSAGE_BYTES + (64 << 10);
 /// Older ones were not tried, and tell "in process" from "refused" in other ways.
 const OLDEST_SERVER: (i64, i64) = (2, 12);
 /// Servers that start together need a moment until they have a leader.

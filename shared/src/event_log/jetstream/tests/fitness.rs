@@ -4,6 +4,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use firstcome_testkit::{Nats, shared};
 
 use super::*;
+use crate::event_log::MESSAGE_BYTES;
 
 async fn context(url: &str) -> async_nats::jetstream::Context {
     async_nats::jetstream::new(async_nats::connect(url).await.unwrap())
@@ -137,7 +138,7 @@ async fn monitoring(server: &Nats) -> String {
 #[tokio::test]
 async fn the_largest_message_fits_and_a_server_that_takes_only_smaller_ones_is_refused() {
     let log = opened(&settings(shared::nats().await.url())).await;
-    let largest = Bytes::from(vec![b'x'; 512 << 10]);
+    let largest = Bytes::from(vec![b'x'; MESSAGE_BYTES]);
     let end = log.append(&decisions("summer"), 0, largest.clone()).await.unwrap();
     assert_eq!(log.read(&decisions("summer"), 0, ALL).await.unwrap()[0].payload, largest);
     let too_large = Bytes::from(vec![b'x'; 2 << 20]);
@@ -154,9 +155,12 @@ async fn the_largest_message_fits_and_a_server_that_takes_only_smaller_ones_is_r
 async fn tells_whether_a_server_flushes_always() {
     // The server that all tests share may be somebody's.
     let ours = Nats::start().await;
-    assert_eq!(flush(&monitoring(&ours).await).await.unwrap(), Flush::Always);
+    assert_eq!(monitored(&monitoring(&ours).await).await.unwrap().flush, Flush::Always);
     let (server, _kept) = with_settings("jetstream {}\n").await;
-    assert_eq!(flush(&monitoring(&server).await).await.unwrap(), Flush::Every(Duration::from_mins(2)));
-    assert!(flush(&server.addr()).await.is_err(), "not the monitoring port");
-    assert!(flush("127.0.0.1:1").await.unwrap_err().0.contains("127.0.0.1:1"));
+    assert_eq!(
+        monitored(&monitoring(&server).await).await.unwrap().flush,
+        Flush::Every(Duration::from_mins(2))
+    );
+    assert!(monitored(&server.addr()).await.is_err(), "not the monitoring port");
+    assert!(monitored("127.0.0.1:1").await.unwrap_err().0.contains("127.0.0.1:1"));
 }
