@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use firstcome_shared::position::Position;
-use firstcome_shared::wire::{Code, Page, Problem};
+use firstcome_shared::wire::{Campaign, CampaignState, Code, Page, Problem};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -143,6 +143,50 @@ async fn asks_the_next_server_when_one_is_away_or_has_no_such_path() {
     assert!(matches!(http.fetch(&Feed::Lag(0)).await, Err(Failure::Unreachable(_))));
     let other_half = http.fetch(&Feed::Lag(1)).await.unwrap_err();
     assert!(other_half.is_other_half(), "{other_half:?}");
+}
+
+/// It answers, and lists campaigns, but cannot reach the gate: whoever can is asked, for pictures and for orders.
+#[tokio::test]
+async fn an_instance_that_is_cut_off_from_the_gate_is_left_for_one_that_is_not() {
+    let problem = (503, json(&Problem::new(Code::Unavailable, "It is safe to ask again.")));
+    let blind = Campaign { state: CampaignState::Unavailable, ..fixture::campaign("summer") };
+    let page = |campaign: Campaign| (200, json(&Page { items: vec![campaign], next: None }));
+    let (cut_off, asked) = serve(Answers::from([
+        ("GET /v1/campaigns?limit=200", page(blind)),
+        ("GET /v1/campaigns/summer", problem.clone()),
+        ("POST /v1/campaigns/summer/pause", problem.clone()),
+    ]))
+    .await;
+    let (query, _) = serve(Answers::new()).await;
+    let (healthy, _) = serve(Answers::from([
+        ("GET /v1/campaigns?limit=200", page(fixture::campaign("summer"))),
+        ("GET /v1/campaigns/summer", (200, json(&fixture::campaign("summer")))),
+        ("POST /v1/campaigns/summer/pause", (200, json(&fixture::campaign("summer")))),
+    ]))
+    .await;
+    let pause = Order { campaign: "summer".into(), change: Change::Pause };
+    let all = [&*cut_off, &query, &healthy];
+
+    assert!(http(&all).send(&pause).await.unwrap().is_some());
+    assert!(http(&all).fetch(&Feed::Campaign("summer".into())).await.is_ok());
+    assert_eq!(asked.lock().unwrap().drain(..).count(), 2);
+    let http_of_all = http(&all);
+    for _ in 0..2 {
+        match http_of_all.fetch(&Feed::Campaigns).await {
+            Ok(Data::Campaigns(seen)) => assert_eq!(seen[0].state, CampaignState::Open),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(asked.lock().unwrap().len(), 1, "the one that knows more is asked first from then on");
+
+    // Where nobody knows more, that is what is seen, and the refusal says why.
+    let alone = http(&[&cut_off, &query]);
+    match alone.fetch(&Feed::Campaigns).await {
+        Ok(Data::Campaigns(seen)) => assert_eq!(seen[0].state, CampaignState::Unavailable),
+        other => panic!("{other:?}"),
+    }
+    let refused = alone.send(&pause).await.unwrap_err();
+    assert!(matches!(&refused, Failure::Refused(why) if why.code == Code::Unavailable), "{refused:?}");
 }
 
 #[tokio::test]
