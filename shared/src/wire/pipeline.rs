@@ -128,7 +128,7 @@ pub struct AuditEntry {
     pub action: String,
     /// The campaign.
     pub campaign_id: String,
-    /// What the event says.
+    /// What the event says; in `before` those of its values that were others until then.
     #[schema(value_type = Object)]
     pub details: serde_json::Value,
 }
