@@ -29,6 +29,7 @@ pub fn routes(service: Arc<Service>) -> OpenApiRouter {
         .routes(routes!(campaigns::rebuild))
         .routes(routes!(operations::pipeline))
         .routes(routes!(operations::dead_letters))
+        .routes(routes!(operations::message))
         .routes(routes!(operations::replay))
         .routes(routes!(operations::discard))
         .routes(routes!(operations::audit_log))

@@ -4,6 +4,7 @@
 mod away;
 mod faults;
 mod forgot;
+mod poison;
 mod rush;
 mod stack;
 mod zombie;

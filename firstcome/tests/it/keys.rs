@@ -45,6 +45,8 @@ async fn every_route_is_open_to_its_role_and_those_above_alone() {
         ("POST", "/v1/campaigns/there/pause", operate),
         ("POST", "/v1/campaigns/there/resume", operate),
         ("POST", "/v1/campaigns/there/rebuild", operate),
+        ("GET", "/v1/dead-letters/0-1/message", operate),
+        ("GET", "/v1/history/dead-letters/0-1/message", operate),
         ("POST", "/v1/dead-letters/0-1/replay", operate),
         ("DELETE", "/v1/dead-letters/0-1", operate),
         ("POST", "/v1/history/dead-letters/0-1/replay", operate),

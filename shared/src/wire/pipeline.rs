@@ -110,7 +110,8 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// An operator asked for a replay that has not ended yet.
     pub replaying: bool,
-    /// The message's bytes as text, cut after 4096 characters; coupon codes are masked.
+    /// The message's bytes as text, cut after 4096 characters; coupon codes are masked. `…/{id}/message` gives an
+    /// operator all of them as they are.
     pub message: String,
 }
 
