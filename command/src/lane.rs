@@ -2,6 +2,7 @@
 //! log holds what was decided. A campaign has a lane of its own, so one campaign's flood does not slow another.
 
 mod appender;
+mod askers;
 mod recovery;
 mod sold_out;
 mod status;
@@ -25,6 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::gate::{Call, Gate, GateError, Reply};
 use crate::metrics::Metrics;
 pub(crate) use appender::append;
+use askers::Askers;
 use sold_out::SoldOut;
 pub use status::Status;
 use worker::Worker;
@@ -122,6 +124,7 @@ pub struct Lane {
     sold_out: Arc<SoldOut>,
     metrics: Metrics,
     terms: OnceLock<(bool, Terms)>,
+    askers: Askers,
 }
 
 impl Lane {
@@ -140,11 +143,22 @@ impl Lane {
         };
         let worker = Worker::new(shared, end, Arc::clone(&sold_out), queue, desk);
         parts.lifecycle.spawn("lane", worker.run());
-        Self { campaign, parts, asks, orders, status, sold_out, metrics, terms: OnceLock::new() }
+        Self {
+            campaign,
+            parts,
+            asks,
+            orders,
+            status,
+            sold_out,
+            metrics,
+            terms: OnceLock::new(),
+            askers: Askers::default(),
+        }
     }
 
     /// Asks for a coupon. Returns when the log holds everything decided before the answer (ARCHITECTURE A1).
     pub async fn ask(&self, ask: Ask) -> Answer {
+        self.askers.count(&ask.user);
         let answer = match self.sold_out.refuse(&ask.user).await {
             Ok(Some(refusal)) => {
                 Ok(Logged { body: refusal, position: self.position(self.status.end().sequence) })
@@ -225,6 +239,11 @@ impl Lane {
             }
         }
         Err(NoAnswer::Unavailable("the gate keeps forgetting this campaign".to_owned()))
+    }
+
+    /// Who asked most often since the lane was opened.
+    pub fn askers(&self) -> &Askers {
+        &self.askers
     }
 
     /// What the pipeline shows of it.

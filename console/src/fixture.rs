@@ -138,6 +138,7 @@ pub(crate) fn pipeline(now: Millis) -> Pipeline {
         outbox_oldest_ms: waiting,
         log: LogView { identity: "9f3c55aa".to_owned(), positions: vec![Position::new(0, logged)] },
         ledger: projection("ledger", logged - waiting, waiting),
+        ledger_rate: None,
         campaigns,
         dependencies: vec![up("gate", "memory"), up("log", "sqlite"), up("ledger", "sqlite")],
     }
@@ -158,6 +159,12 @@ pub(crate) fn history() -> HistoryCampaign {
         peak_per_second: 354,
         position: Position::new(0, 160),
     }
+}
+
+/// Who asked most often for coupons of `summer`.
+pub(crate) fn askers() -> Vec<Asker> {
+    let asker = |user: &str, asks, at_least| Asker { user_id: user.to_owned(), asks, at_least };
+    vec![asker("scalper-1", 48_112, 48_112), asker("scalper-2", 9_120, 8_997), asker("user-00017", 131, 4)]
 }
 
 /// The latest coupons of `summer`, newest first.

@@ -5,7 +5,7 @@ mod order;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use firstcome_shared::wire::{
-    AuditEntry, Campaign, Code, Coupon, DeadLetter, HistoryCampaign, Page, Pipeline, Problem, ProjectionView,
+    Asker, AuditEntry, Campaign, Code, Coupon, DeadLetter, HistoryCampaign, Page, Pipeline, Problem, ProjectionView,
 };
 
 pub(crate) use feed::{Audit, Feed, Side};
@@ -58,6 +58,7 @@ pub(crate) enum Data {
     Campaign(Box<Campaign>),
     History(Box<HistoryCampaign>),
     Coupons(Vec<Coupon>),
+    Askers(Vec<Asker>),
     DeadLetters(Vec<DeadLetter>),
     Audit(Page<AuditEntry>),
     Health(Health),

@@ -15,7 +15,9 @@ pub use campaign::{
 };
 pub use history::{CouponEvent, CouponHistory, HistoryCampaign, Live, Timeline, TimelineBucket, Totals};
 pub use issue::{AskCoupon, Coupon, CouponStatus, Issued, Outcome};
-pub use pipeline::{AuditEntry, CampaignPipeline, DeadLetter, Dependency, LogView, Pipeline, ProjectionView};
+pub use pipeline::{
+    Asker, AuditEntry, CampaignPipeline, DeadLetter, Dependency, LogView, PatchPipeline, Pipeline, ProjectionView,
+};
 pub use problem::{Code, Problem};
 pub use time::Time;
 pub use verify::{CouponRow, Fingerprint, Store};

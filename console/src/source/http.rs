@@ -2,6 +2,7 @@
 //! can tell is asked where it last answered, and elsewhere when that one is away, is cut off from what it needs, or does
 //! not know the path; what a server tells of itself is asked of that one.
 
+mod each;
 mod metrics;
 mod prometheus;
 
@@ -236,6 +237,7 @@ impl Api for Http {
                     let page: Page<Coupon> = self.get(query, &path, &asked).await?;
                     Data::Coupons(page.items)
                 }
+                Feed::Askers(id) => Data::Askers(self.askers(id).await?),
                 Feed::DeadLetters(side) => {
                     let path: &[&str] = match side {
                         Side::Command => &["dead-letters"],
@@ -269,6 +271,9 @@ impl Api for Http {
             let (path, body) = (order.path(), order.body());
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
             let ask = Ask { method, path: &path, query: &[], body: body.as_ref() };
+            if order.is_for_each() {
+                return self.tell_each(&ask).await.map(|()| None);
+            }
             let answer = self.ask(order.side(), &ask).await?;
             // What is only accepted has no answer of its own.
             if answer.is_empty() { Ok(None) } else { understood(&answer).map(Some) }

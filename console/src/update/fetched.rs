@@ -43,7 +43,11 @@ pub(super) fn fetched(
                 state.alerts.prometheus = firing;
             }
         }
-        Feed::Campaigns | Feed::Campaign(_) | Feed::History(_) | Feed::Coupons(_) => {
+        Feed::Campaigns
+        | Feed::Campaign(_)
+        | Feed::History(_)
+        | Feed::Coupons(_)
+        | Feed::Askers(_) => {
             let turns = of_campaigns(state, result, now);
             let mut effects = Vec::new();
             for turn in turns {
@@ -60,6 +64,7 @@ fn of_campaigns(state: &mut State, result: Result<Data, Failure>, now: Millis) -
         (Ok(Data::Campaigns(campaigns)), _) => return state.campaigns.replace(campaigns, now),
         (Ok(Data::Campaign(campaign)), _) => return state.campaigns.put(*campaign, now),
         (Ok(Data::History(history)), Some(focus)) => focus.history = Some(*history),
+        (Ok(Data::Askers(askers)), Some(focus)) => focus.askers = askers,
         (Ok(Data::Coupons(coupons)), Some(_)) => state.coupons.replace(coupons),
         _ => {}
     }
@@ -153,6 +158,10 @@ pub(super) fn answered(
                 }
                 Change::Replay { side, at } => format!("the {} replays {id} from {at} on", side.store()),
                 Change::Discard { side, at } => format!("the {} skips {at} and reads {id} on", side.store()),
+                Change::LedgerRate(None) => "the ledger is written without a limit".to_owned(),
+                Change::LedgerRate(Some(rate)) => {
+                    format!("at most {} coupons a second go into the ledger", text::count(rate))
+                }
             };
             say(state, Tone::Good, done, now);
         }

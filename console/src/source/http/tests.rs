@@ -242,6 +242,54 @@ async fn dead_letters_and_acts_come_from_the_half_that_has_them_and_are_mended_t
 }
 
 #[tokio::test]
+async fn who_asked_most_is_counted_over_all_instances() {
+    const PATH: &str = "GET /v1/campaigns/summer/askers";
+    let page = |askers: &[(&str, u64, u64)]| {
+        let asker = |&(user, asks, at_least): &(&str, u64, u64)| serde_json::json!({"user_id": user, "asks": asks, "at_least": at_least});
+        let items: Vec<_> = askers.iter().map(asker).collect();
+        (200, json(&serde_json::json!({"items": items, "next": null})))
+    };
+    let (one, _) = serve(Answers::from([(PATH, page(&[("b", 9, 9), ("a", 5, 4)]))])).await;
+    let (two, _) = serve(Answers::from([(PATH, page(&[("a", 8, 8), ("c", 1, 1)]))])).await;
+    let (query, _) = serve(Answers::new()).await;
+    let (away, _socket) = nobody();
+    let feed = Feed::Askers("summer".into());
+    match http(&[&one, &query, &two, &away]).fetch(&feed).await {
+        Ok(Data::Askers(askers)) => {
+            let seen: Vec<_> =
+                askers.iter().map(|asker| (asker.user_id.as_str(), asker.asks, asker.at_least)).collect();
+            assert_eq!(seen, [("a", 13, 12), ("b", 9, 9), ("c", 1, 1)]);
+        }
+        other => panic!("{other:?}"),
+    }
+    let failure = http(&[&query, &away]).fetch(&feed).await.unwrap_err();
+    assert!(matches!(failure, Failure::Unreachable(_)), "{failure:?}");
+}
+
+/// A rate is each instance's own: all of them are told, and one that did not hear of it is named.
+#[tokio::test]
+async fn a_rate_is_sent_to_every_instance_of_the_command_side() {
+    let taken = || Answers::from([("PATCH /v1/pipeline", (200, json(&fixture::pipeline(fixture::NOW))))]);
+    let ((one, first), (two, second), (query, _)) =
+        (serve(taken()).await, serve(taken()).await, serve(Answers::new()).await);
+    let order = Order::ledger_rate(Some(500));
+    assert_eq!(http(&[&one, &query, &two]).send(&order).await.unwrap(), None);
+    for asked in [&first, &second] {
+        let asked: Vec<String> = asked.lock().unwrap().drain(..).collect();
+        assert!(asked.len() == 1 && asked[0].ends_with("{\"ledger_rate\":500}"), "{asked:?}");
+    }
+    let (away, _socket) = nobody();
+    let failure = http(&[&away, &two]).send(&order).await.unwrap_err();
+    let name = away.strip_prefix("http://").unwrap();
+    assert!(
+        matches!(&failure, Failure::Unreachable(why) if *why == format!("{name}: connection refused")),
+        "{failure:?}"
+    );
+    assert_eq!(second.lock().unwrap().len(), 1, "the other one was told all the same");
+    assert!(http(&[&query]).send(&order).await.unwrap_err().is_other_half());
+}
+
+#[tokio::test]
 async fn tells_whether_a_server_is_ready_and_which_version_it_is() {
     let problem = Problem::new(Code::Unavailable, "Not ready: the log is away.");
     let build = "firstcome_build_info{service=\"firstcome\",version=\"0.1.0\"} 1\n".to_owned();
