@@ -4,9 +4,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use firstcome_shared::clock::Millis;
 use firstcome_shared::position::Position;
 use firstcome_shared::wire::{
-    AuditEntry, Campaign, CampaignPipeline, CampaignState, Coupon, CouponStatus, CouponTerms, DeadLetter,
-    Dependency, HistoryCampaign, LimitPer, LogView, Pipeline, ProjectionView, StateReason, Time, Totals,
-    WaitingRoom, WindowView,
+    Asker, AuditEntry, Campaign, CampaignPipeline, CampaignState, Coupon, CouponStatus, CouponTerms,
+    DeadLetter, Dependency, HistoryCampaign, LimitPer, LogView, Pipeline, ProjectionView, StateReason, Time,
+    Totals, WaitingRoom, WindowView,
 };
 
 use crate::message::{Data, Effect, Feed, Health, Message, Metrics, Side};
@@ -228,7 +228,7 @@ pub(crate) fn several(columns: u16, rows: u16) -> State {
 
 /// The metrics of a server of which all is well.
 pub(crate) fn metrics() -> Metrics {
-    Metrics { version: Some("0.1.0".to_owned()), drift: Vec::new() }
+    Metrics { version: Some("0.1.0".to_owned()), ..Metrics::default() }
 }
 
 /// What a store could not apply: the ledger two messages, the read model one.
@@ -294,6 +294,7 @@ pub(crate) fn fetch_summer(state: &mut State) {
     fetch(state, Feed::Campaign(id()), Data::Campaign(Box::new(campaigns(NOW).remove(0))), NOW);
     fetch(state, Feed::History(id()), Data::History(Box::new(history())), NOW);
     fetch(state, Feed::Coupons(id()), Data::Coupons(coupons()), NOW);
+    fetch(state, Feed::Askers(id()), Data::Askers(askers()), NOW);
 }
 
 /// A key is pressed.

@@ -43,11 +43,7 @@ pub(super) fn fetched(
                 state.alerts.prometheus = firing;
             }
         }
-        Feed::Campaigns
-        | Feed::Campaign(_)
-        | Feed::History(_)
-        | Feed::Coupons(_)
-        | Feed::Askers(_) => {
+        Feed::Campaigns | Feed::Campaign(_) | Feed::History(_) | Feed::Coupons(_) | Feed::Askers(_) => {
             let turns = of_campaigns(state, result, now);
             let mut effects = Vec::new();
             for turn in turns {
@@ -86,7 +82,7 @@ fn of_server(state: &mut State, feed: &Feed, at: usize, result: Result<Data, Fai
         Ok(Data::Pipeline(pipeline)) => server.pipeline = Some(*pipeline),
         Ok(Data::Lag(lag)) => server.lag = Some(lag),
         Ok(Data::Health(health)) => server.health = Some(health),
-        Ok(Data::Metrics(metrics)) => (server.version, server.drift) = (metrics.version, metrics.drift),
+        Ok(Data::Metrics(metrics)) => server.measured(metrics),
         _ => {}
     }
     match feed {
