@@ -1,8 +1,10 @@
 //! The write side's routes. Handlers translate between HTTP and the service, and decide nothing.
 
+mod askers;
 mod campaigns;
 mod coupons;
 mod operations;
+mod settings;
 mod verification;
 
 #[cfg(test)]
@@ -30,8 +32,10 @@ pub fn routes(service: Arc<Service>) -> OpenApiRouter {
         .routes(routes!(campaigns::resume))
         .routes(routes!(campaigns::cancel))
         .routes(routes!(campaigns::rebuild))
-        .routes(routes!(operations::pipeline))
+        .routes(routes!(askers::askers))
+        .routes(routes!(operations::pipeline, settings::patch))
         .routes(routes!(operations::dead_letters))
+        .routes(routes!(operations::message))
         .routes(routes!(operations::replay))
         .routes(routes!(operations::discard))
         .routes(routes!(operations::audit_log))

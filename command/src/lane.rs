@@ -2,6 +2,7 @@
 //! log holds what was decided. A campaign has a lane of its own, so one campaign's flood does not slow another.
 
 mod appender;
+mod askers;
 mod recovery;
 mod sold_out;
 mod status;
@@ -25,6 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::gate::{Call, Gate, GateError, Reply};
 use crate::metrics::{Campaigns, Metrics};
 pub(crate) use appender::append;
+use askers::Askers;
 use sold_out::SoldOut;
 pub use status::Status;
 use worker::Worker;
@@ -124,6 +126,7 @@ pub struct Lane {
     sold_out: Arc<SoldOut>,
     metrics: Arc<Metrics>,
     terms: OnceLock<(bool, Terms)>,
+    askers: Askers,
 }
 
 impl Lane {
@@ -142,11 +145,22 @@ impl Lane {
         };
         let worker = Worker::new(shared, end, Arc::clone(&sold_out), queue, desk);
         parts.lifecycle.spawn("lane", worker.run());
-        Self { campaign, parts, asks, orders, status, sold_out, metrics, terms: OnceLock::new() }
+        Self {
+            campaign,
+            parts,
+            asks,
+            orders,
+            status,
+            sold_out,
+            metrics,
+            terms: OnceLock::new(),
+            askers: Askers::default(),
+        }
     }
 
     /// Asks for a coupon. Returns when the log holds everything decided before the answer (ARCHITECTURE A1).
     pub async fn ask(&self, ask: Ask) -> Answer {
+        self.askers.count(&ask.user);
         let asked = self.metrics.asked();
         let answer = self.answer(ask).await;
         asked.answered(&answer);
@@ -230,6 +244,11 @@ impl Lane {
             }
         }
         Err(NoAnswer::Unavailable("the gate keeps forgetting this campaign".to_owned()))
+    }
+
+    /// Who asked most often since the lane was opened.
+    pub fn askers(&self) -> &Askers {
+        &self.askers
     }
 
     /// What the pipeline shows of it.

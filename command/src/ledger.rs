@@ -10,7 +10,8 @@
 //! * `UNIQUE (campaign, seq)`, `UNIQUE (campaign, user, n)`, `UNIQUE (code)`: whatever breaks one of them is
 //!   [`Refused`](firstcome_shared::projection::ApplyError::Refused), as is every value that the store cannot hold.
 //! * Stock and audit entries are only ever added.
-//! * Every event with an actor is in the audit, and every fence, whose actor is [`SYSTEM_ACTOR`].
+//! * Every event with an actor is in the audit, and every fence, whose actor is [`SYSTEM_ACTOR`]; with what it changed, as
+//!   it was before.
 
 mod batch;
 mod pace;

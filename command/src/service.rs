@@ -5,6 +5,7 @@ mod create;
 mod fingerprint;
 mod measure;
 mod pipeline;
+mod settings;
 mod view;
 
 #[cfg(test)]

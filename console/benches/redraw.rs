@@ -8,20 +8,29 @@ use firstcome_console::measure::Picture;
 
 fn redraw(criterion: &mut Criterion) {
     let picture = RefCell::new(Picture::new(200, 60, 1_000));
-    criterion.bench_function("redraw a quarter of a second later", |bencher| {
-        bencher.iter_batched(
-            || picture.borrow_mut().tick(),
-            |()| picture.borrow_mut().redraw(),
-            BatchSize::PerIteration,
-        );
-    });
-    criterion.bench_function("redraw after all campaigns changed", |bencher| {
-        bencher.iter_batched(
-            || picture.borrow_mut().fetched(),
-            |()| picture.borrow_mut().redraw(),
-            BatchSize::PerIteration,
-        );
-    });
+    // Each with the banner of a hundred alerts above.
+    for (screen, seen) in
+        [("campaigns", "campaign-0998"), ("pipeline", "read model"), ("alerts", "PAGE  campaign-0000")]
+    {
+        picture.borrow_mut().turn_to(screen);
+        picture.borrow_mut().redraw();
+        let text = picture.borrow().text();
+        assert!(text.contains(seen), "{seen} is not in\n{text}");
+        criterion.bench_function(&format!("redraw {screen} a quarter of a second later"), |bencher| {
+            bencher.iter_batched(
+                || picture.borrow_mut().tick(),
+                |()| picture.borrow_mut().redraw(),
+                BatchSize::PerIteration,
+            );
+        });
+        criterion.bench_function(&format!("redraw {screen} after everything changed"), |bencher| {
+            bencher.iter_batched(
+                || picture.borrow_mut().fetched(),
+                |()| picture.borrow_mut().redraw(),
+                BatchSize::PerIteration,
+            );
+        });
+    }
     criterion.bench_function("take in a thousand campaigns that changed", |bencher| {
         bencher.iter(|| picture.borrow_mut().fetched());
     });

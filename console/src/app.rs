@@ -64,7 +64,7 @@ async fn interact(
     state.notify = !args.no_notify;
     // Whoever starts it looks at it.
     state.touched_at = Some(clock.now());
-    let poller = Poller::start(api, sender);
+    let poller = Poller::start(api, args.operator, sender);
     poller.follow(args.campaign);
     // Without a sender this one never changes.
     let (_silent, silence) = watch::channel(None);

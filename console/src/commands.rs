@@ -35,6 +35,7 @@ pub(crate) enum Argument {
     Theme,
     Column,
     Text,
+    Rate,
 }
 
 impl Argument {
@@ -46,6 +47,7 @@ impl Argument {
             Self::Theme => "[name]",
             Self::Column => "[column]",
             Self::Text => "[text]",
+            Self::Rate => "number",
         }
     }
 }
@@ -86,6 +88,7 @@ pub(crate) const COMMANDS: &[Line] = &[
     line("cancel", Command::Act(Wish::Cancel), Argument::Campaign, "cancel it for good; asks first"),
     line("replay", Command::Act(Wish::Replay), Argument::Nothing, "replay the selected dead letter; asks first"),
     line("discard", Command::Act(Wish::Discard), Argument::Nothing, "discard it; asks first"),
+    line("ledger-rate", Command::Act(Wish::LedgerRate), Argument::Rate, "coupons a second into the ledger, or none; asks first"),
     line("quit", Command::Quit, Argument::Nothing, "leave the console"),
     #[cfg(debug_assertions)]
     Line { name: "panic", command: Command::Panic, argument: Argument::Nothing, about: None },
@@ -119,6 +122,7 @@ pub(crate) fn completions(state: &State, typed: &str) -> Vec<String> {
                 let keys = state.list().map(List::keys).unwrap_or_default();
                 keys.into_iter().filter(|word| begins(word)).map(whole).collect()
             }
+            Argument::Rate => ["none"].into_iter().filter(|word| begins(word)).map(whole).collect(),
             Argument::Text | Argument::Nothing => Vec::new(),
         };
     }

@@ -4,9 +4,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use firstcome_shared::clock::Millis;
 use firstcome_shared::position::Position;
 use firstcome_shared::wire::{
-    AuditEntry, Campaign, CampaignPipeline, CampaignState, Coupon, CouponStatus, CouponTerms, DeadLetter,
-    Dependency, HistoryCampaign, LimitPer, LogView, Pipeline, ProjectionView, StateReason, Time, Totals,
-    WaitingRoom, WindowView,
+    Asker, AuditEntry, Campaign, CampaignPipeline, CampaignState, Coupon, CouponStatus, CouponTerms,
+    DeadLetter, Dependency, HistoryCampaign, LimitPer, LogView, Pipeline, ProjectionView, StateReason, Time,
+    Totals, WaitingRoom, WindowView,
 };
 
 use crate::message::{Data, Effect, Feed, Health, Message, Metrics, Side};
@@ -138,6 +138,7 @@ pub(crate) fn pipeline(now: Millis) -> Pipeline {
         outbox_oldest_ms: waiting,
         log: LogView { identity: "9f3c55aa".to_owned(), positions: vec![Position::new(0, logged)] },
         ledger: projection("ledger", logged - waiting, waiting),
+        ledger_rate: None,
         campaigns,
         dependencies: vec![up("gate", "memory"), up("log", "sqlite"), up("ledger", "sqlite")],
     }
@@ -158,6 +159,12 @@ pub(crate) fn history() -> HistoryCampaign {
         peak_per_second: 354,
         position: Position::new(0, 160),
     }
+}
+
+/// Who asked most often for coupons of `summer`.
+pub(crate) fn askers() -> Vec<Asker> {
+    let asker = |user: &str, asks, at_least| Asker { user_id: user.to_owned(), asks, at_least };
+    vec![asker("scalper-1", 48_112, 48_112), asker("scalper-2", 9_120, 8_997), asker("user-00017", 131, 4)]
 }
 
 /// The latest coupons of `summer`, newest first.
@@ -221,7 +228,7 @@ pub(crate) fn several(columns: u16, rows: u16) -> State {
 
 /// The metrics of a server of which all is well.
 pub(crate) fn metrics() -> Metrics {
-    Metrics { version: Some("0.1.0".to_owned()), drift: Vec::new() }
+    Metrics { version: Some("0.1.0".to_owned()), ..Metrics::default() }
 }
 
 /// What a store could not apply: the ledger two messages, the read model one.
@@ -287,6 +294,7 @@ pub(crate) fn fetch_summer(state: &mut State) {
     fetch(state, Feed::Campaign(id()), Data::Campaign(Box::new(campaigns(NOW).remove(0))), NOW);
     fetch(state, Feed::History(id()), Data::History(Box::new(history())), NOW);
     fetch(state, Feed::Coupons(id()), Data::Coupons(coupons()), NOW);
+    fetch(state, Feed::Askers(id()), Data::Askers(askers()), NOW);
 }
 
 /// A key is pressed.

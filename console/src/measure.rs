@@ -1,13 +1,18 @@
 //! For the benchmark alone: a console with many campaigns, drawn again and again into a terminal of memory. No part of
 //! the interface.
 
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use firstcome_shared::clock::Millis;
-use firstcome_shared::wire::{Campaign, CampaignState, CouponTerms, LimitPer, Time, WindowView};
+use firstcome_shared::position::Position;
+use firstcome_shared::wire::{
+    Campaign, CampaignPipeline, CampaignState, CouponTerms, Dependency, LimitPer, LogView, Pipeline,
+    ProjectionView, Time, WindowView,
+};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use crate::ThemeName;
-use crate::message::{Data, Feed, Message};
+use crate::message::{Broken, Data, Feed, Health, Message, Metrics, Promise};
 use crate::state::State;
 use crate::update::update;
 use crate::view::{Theme, draw};
@@ -34,11 +39,43 @@ impl Picture {
         picture
     }
 
-    /// A second later the servers tell of all campaigns.
+    /// A second later the servers tell of all campaigns and their lanes, and that a promise to every tenth is broken.
     pub fn fetched(&mut self) {
         self.now = self.now.plus(1_000);
         let campaigns = (0..self.campaigns).map(|number| campaign(number, self.now)).collect();
-        update(&mut self.state, Message::Fetched(Feed::Campaigns, Ok(Data::Campaigns(campaigns))), self.now);
+        self.told(Feed::Campaigns, Data::Campaigns(campaigns));
+        let pipeline = pipeline(self.campaigns, self.now);
+        self.told(
+            Feed::Lag(0),
+            Data::Lag(ProjectionView { name: "read_model".to_owned(), ..pipeline.ledger.clone() }),
+        );
+        self.told(Feed::Pipeline(0), Data::Pipeline(Box::new(pipeline)));
+        self.told(Feed::Health(0), Data::Health(Health::Ready));
+        let broken = |number| Broken {
+            promise: Promise::Same,
+            campaign: format!("campaign-{number:04}"),
+            store: "ledger".to_owned(),
+            coupons: 1 + number,
+        };
+        let broken = (0..self.campaigns).step_by(10).map(broken).collect();
+        self.told(Feed::Metrics(0), Data::Metrics(Metrics { broken, ..Metrics::default() }));
+    }
+
+    fn told(&mut self, feed: Feed, data: Data) {
+        update(&mut self.state, Message::Fetched(feed, Ok(data)), self.now);
+    }
+
+    /// Turns to that screen: `pipeline`, `alerts`, whatever may be typed after `:`.
+    pub fn turn_to(&mut self, screen: &str) {
+        let typed = [':'].into_iter().chain(screen.chars()).map(KeyCode::Char);
+        for code in typed.chain([KeyCode::Enter]) {
+            update(&mut self.state, Message::Key(KeyEvent::new(code, KeyModifiers::NONE)), self.now);
+        }
+    }
+
+    /// All that is to be seen.
+    pub fn text(&self) -> String {
+        self.terminal.backend().to_string()
     }
 
     /// A quarter of a second goes by.
@@ -51,6 +88,40 @@ impl Picture {
     pub fn redraw(&mut self) {
         let (state, now, theme) = (&self.state, self.now, Theme::new(ThemeName::Dark));
         let Ok(_) = self.terminal.draw(|frame| draw(state, &theme, now, frame.buffer_mut()));
+    }
+}
+
+fn pipeline(campaigns: u64, now: Millis) -> Pipeline {
+    let seconds = u64::try_from(now.0 / 1_000).unwrap_or(0) % 10_000;
+    let lane = |number: u64| CampaignPipeline {
+        campaign_id: format!("campaign-{number:04}"),
+        epoch: 1,
+        decision: seconds * 10 + number,
+        logged: seconds * 10 + number - number % 3,
+        queued: number,
+        queue_capacity: 16_384,
+        oldest_ms: number % 3,
+        rebuilds: 0,
+        log_away: false,
+    };
+    let up =
+        |name: &str| Dependency { name: name.to_owned(), kind: "sqlite".to_owned(), up: true, detail: None };
+    Pipeline {
+        instance: "a1b2c3d4".to_owned(),
+        outbox_depth: campaigns,
+        outbox_oldest_ms: 2,
+        log: LogView { identity: "9f3c55aa".to_owned(), positions: vec![Position::new(0, seconds * 50)] },
+        ledger: ProjectionView {
+            name: "ledger".to_owned(),
+            positions: vec![Position::new(0, seconds * 49)],
+            lag_events: seconds,
+            lag_seconds: 0.5,
+            parked: 0,
+            stalled: None,
+        },
+        ledger_rate: None,
+        campaigns: (0..campaigns).map(lane).collect(),
+        dependencies: ["gate", "log", "ledger"].map(up).into(),
     }
 }
 

@@ -5,7 +5,8 @@ mod order;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use firstcome_shared::wire::{
-    AuditEntry, Campaign, Code, Coupon, DeadLetter, HistoryCampaign, Page, Pipeline, Problem, ProjectionView,
+    Asker, AuditEntry, Campaign, Code, Coupon, DeadLetter, HistoryCampaign, Page, Pipeline, Problem,
+    ProjectionView,
 };
 
 pub(crate) use feed::{Audit, Feed, Side};
@@ -58,6 +59,7 @@ pub(crate) enum Data {
     Campaign(Box<Campaign>),
     History(Box<HistoryCampaign>),
     Coupons(Vec<Coupon>),
+    Askers(Vec<Asker>),
     DeadLetters(Vec<DeadLetter>),
     Audit(Page<AuditEntry>),
     Health(Health),
@@ -79,19 +81,35 @@ pub(crate) enum Health {
 pub(crate) struct Metrics {
     /// Its version.
     pub(crate) version: Option<String>,
-    /// Stores that differ from the log.
-    pub(crate) drift: Vec<Drift>,
+    /// Promises that it found broken.
+    pub(crate) broken: Vec<Broken>,
+    /// Requests that it has answered since it started, and those of them that failed.
+    pub(crate) requests: u64,
+    pub(crate) failed: u64,
 }
 
-/// A store differs from the log.
+/// A promise is broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Drift {
+pub(crate) struct Broken {
+    /// Which.
+    pub(crate) promise: Promise,
     /// In this campaign.
     pub(crate) campaign: String,
-    /// This store.
+    /// As this store has it.
     pub(crate) store: String,
     /// By so many coupons.
     pub(crate) coupons: u64,
+}
+
+/// What is watched for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// The store has what the log has.
+    Same,
+    /// No more is issued than there is.
+    Stock,
+    /// Numbers follow each other.
+    Sequence,
 }
 
 /// An alert that fires in Prometheus.

@@ -11,7 +11,7 @@ mod table;
 
 use firstcome_shared::clock::Millis;
 use firstcome_shared::wire::{
-    AuditEntry, CampaignPipeline, Coupon, HistoryCampaign, Pipeline, ProjectionView, WaitingRoom,
+    Asker, AuditEntry, CampaignPipeline, Coupon, HistoryCampaign, Pipeline, ProjectionView, WaitingRoom,
 };
 
 pub(crate) use alerts::{Alerts, Severity, rules};
@@ -119,6 +119,15 @@ pub(crate) struct Focus {
     pub(crate) id: String,
     /// Its statistics from the read model.
     pub(crate) history: Option<HistoryCampaign>,
+    /// Who asked most often, for an operator.
+    pub(crate) askers: Vec<Asker>,
+}
+
+impl Focus {
+    /// The campaign of that id, of which nothing is known.
+    pub(crate) fn on(id: &str) -> Self {
+        Self { id: id.to_owned(), history: None, askers: Vec::new() }
+    }
 }
 
 /// The pipeline's numbers over time.
@@ -235,7 +244,7 @@ impl State {
             touched_at: None,
         };
         if let Some(id) = campaign {
-            state.focus = Some(Focus { id: id.to_owned(), history: None });
+            state.focus = Some(Focus::on(id));
             state.screen = Screen::Campaign;
             state.below.push(Screen::Campaigns);
         }

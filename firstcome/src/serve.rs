@@ -89,8 +89,18 @@ fn keys(args: &ServeArgs, console: bool) -> anyhow::Result<(ApiKeys, Option<Stri
         return Ok((keys, None));
     }
     let role = if args.operator { Role::Operator } else { Role::Reader };
-    let own = ApiKeys::generate("console", role)?;
-    Ok((parse_keys(&format!("{},{}", args.api_keys, own.entry))?, Some(own.key)))
+    let (keys, own) = with_own(&args.api_keys, &keys, role)?;
+    Ok((keys, Some(own)))
+}
+
+/// These keys and one more, for the console, under a name that nobody has: somebody else's console may have a key, too.
+fn with_own(entries: &str, keys: &ApiKeys, role: Role) -> anyhow::Result<(ApiKeys, String)> {
+    let mut name = "console".to_owned();
+    while keys.names().any(|taken| taken == name) {
+        name.insert_str(0, "own-");
+    }
+    let own = ApiKeys::generate(&name, role)?;
+    Ok((parse_keys(&format!("{entries},{}", own.entry))?, own.key))
 }
 
 /// A signal, or the death of a task, which is an error.
@@ -118,6 +128,22 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_console_has_a_key_whatever_others_are_called() {
+        let mut entries = ApiKeys::generate("alice", Role::Reader).unwrap().entry;
+        for expected in ["console", "own-console", "own-own-console"] {
+            let (keys, own) = with_own(&entries, &parse_keys(&entries).unwrap(), Role::Operator).unwrap();
+            let caller = keys.find(&own).unwrap();
+            assert_eq!((&*caller.name, caller.role), (expected, Role::Operator));
+            entries = format!("{entries},{}", ApiKeys::generate(expected, Role::Reader).unwrap().entry);
         }
     }
 }

@@ -41,6 +41,7 @@ pub(crate) fn routes(query: Arc<Query>) -> OpenApiRouter {
         .routes(routes!(fingerprint::fingerprint))
         .routes(routes!(operations::lag))
         .routes(routes!(operations::dead_letters))
+        .routes(routes!(operations::message))
         .routes(routes!(operations::replay))
         .routes(routes!(operations::discard))
         .routes(routes!(live::live))

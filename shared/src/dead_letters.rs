@@ -1,8 +1,9 @@
-//! What an operator can do about parked campaigns, the same on both sides: see them, replay them, discard the one
-//! message. Both acts are events in the log before they happen (P10).
+//! What an operator can do about parked campaigns, the same on both sides: see them, read the one message whole, replay
+//! them, discard the message. Both acts are events in the log before they happen (P10).
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
 use crate::clock::{Clock, jittered, random_hex};
@@ -10,7 +11,7 @@ use crate::domain::{CampaignId, mask};
 use crate::event::{Actor, Entry, Event, Message, VERSION};
 use crate::event_log::{AppendError, Budget, EventLog, LogUnavailable, Stored, Subject, position};
 use crate::position::Position;
-use crate::projection::{Projection, Remedy, StoreUnavailable};
+use crate::projection::{Parked, Projection, Remedy, StoreUnavailable};
 use crate::wire::{DeadLetter, Time};
 
 /// An append that is still in process by then means that the log is away (ARCHITECTURE L5).
@@ -56,6 +57,28 @@ pub async fn list(
     Ok(letters)
 }
 
+/// The message at which a campaign is parked, byte for byte as it stands in the log, codes and all.
+pub async fn message(
+    log: &dyn EventLog,
+    projection: &(impl Projection + ?Sized),
+    position: Position,
+) -> Result<Bytes, NotRemedied> {
+    let parked = parked_at(projection, position).await?;
+    let only = Budget { messages: 1, bytes: 1 };
+    let next = log.read_campaign(&parked.campaign, position.sequence.saturating_sub(1), only).await?;
+    // A replay that was cut off leaves a place where no message of this campaign need stand.
+    let there = next.into_iter().next().filter(|stored| stored.position == position);
+    there.map(|stored| stored.payload).ok_or(NotRemedied::NotFound)
+}
+
+async fn parked_at(
+    projection: &(impl Projection + ?Sized),
+    position: Position,
+) -> Result<Parked, NotRemedied> {
+    let parked = projection.parked(position.partition).await?;
+    parked.into_iter().find(|parked| parked.position == position).ok_or(NotRemedied::NotFound)
+}
+
 /// Logs that `actor` wants the message at `position` replayed or discarded, then has the projection do it.
 pub async fn remedy(
     log: &dyn EventLog,
@@ -65,9 +88,7 @@ pub async fn remedy(
     remedy: Remedy,
     actor: Actor<'_>,
 ) -> Result<(), NotRemedied> {
-    let parked = projection.parked(position.partition).await?;
-    let parked =
-        parked.into_iter().find(|parked| parked.position == position).ok_or(NotRemedied::NotFound)?;
+    let parked = parked_at(projection, position).await?;
     let target = format!("{} {position}", projection.name());
     log_act(log, clock, &parked.campaign, actor, remedy.as_str(), &target).await?;
     if projection.request(position, remedy).await? { Ok(()) } else { Err(NotRemedied::NotFound) }

@@ -4,6 +4,7 @@
 mod campaign;
 mod history;
 mod issue;
+mod object;
 mod pipeline;
 mod problem;
 mod time;
@@ -15,7 +16,10 @@ pub use campaign::{
 };
 pub use history::{CouponEvent, CouponHistory, HistoryCampaign, Live, Timeline, TimelineBucket, Totals};
 pub use issue::{AskCoupon, Coupon, CouponStatus, Issued, Outcome};
-pub use pipeline::{AuditEntry, CampaignPipeline, DeadLetter, Dependency, LogView, Pipeline, ProjectionView};
+pub use pipeline::{
+    Asker, AuditEntry, CampaignPipeline, DeadLetter, Dependency, LogView, PatchPipeline, Pipeline,
+    ProjectionView,
+};
 pub use problem::{Code, Problem};
 pub use time::Time;
 pub use verify::{CouponRow, Fingerprint, Store};

@@ -537,6 +537,7 @@ async fn pipeline(State(world): Shared) -> Response {
         outbox_oldest_ms: 0,
         log: LogView { identity: "fake".to_owned(), positions: vec![Position::new(0, world.end)] },
         ledger: projection("ledger", world.ledger_at, world.end, world.faults.parked),
+        ledger_rate: None,
         campaigns: Vec::new(),
         dependencies: Vec::new(),
     })

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::IntoResponse;
 use firstcome_shared::auth::{Acting, Operator, Reader};
 use firstcome_shared::dead_letters::{self, NotRemedied};
 use firstcome_shared::domain::CampaignId;
@@ -39,6 +41,25 @@ pub(super) async fn dead_letters(
     Ok(Json(Page { items: letters, next: None }))
 }
 
+/// Downloads a dead letter's message
+///
+/// Byte for byte as it stands in the log, coupon codes and all.
+#[utoipa::path(get, path = "/v1/dead-letters/{id}/message", tag = "operations", params(("id" = String, Path)),
+    responses((status = 200, body = String, content_type = "application/octet-stream"),
+        (status = 404, response = Problem)))]
+pub(super) async fn message(
+    State(service): State<Arc<Service>>,
+    Operator(_): Operator,
+    Path(id): Path<String>,
+) -> http::Result<impl IntoResponse> {
+    let position = position(&id)?;
+    let message = dead_letters::message(service.log(), service.ledger(), position)
+        .await
+        .map_err(|why| failure(&id, why))?;
+    let name = format!("attachment; filename=\"{position}.json\"");
+    Ok(([(CONTENT_TYPE, "application/octet-stream".to_owned()), (CONTENT_DISPOSITION, name)], message))
+}
+
 /// Replays a dead letter
 ///
 /// Reads the parked campaign on from the message that failed. The replay itself is done by the ledger's reader.
@@ -66,15 +87,26 @@ pub(super) async fn discard(
 }
 
 async fn remedy(service: &Service, id: &str, remedy: Remedy, acting: &Acting) -> Result<StatusCode, Failure> {
-    let unknown = || Problem::new(Code::DeadLetterNotFound, format!("No campaign is parked at {id:?}."));
-    let position: Position = id.parse().map_err(|_| unknown())?;
+    let position = position(id)?;
     match service.remedy(position, remedy, acting.actor()).await {
         Ok(()) => {
             acting.did(remedy.as_str(), &format!("{} {position}", service.ledger().name()));
             Ok(StatusCode::ACCEPTED)
         }
-        Err(NotRemedied::NotFound) => Err(unknown().into()),
-        Err(error) => Err(unavailable(error)),
+        Err(why) => Err(failure(id, why)),
+    }
+}
+
+fn position(id: &str) -> http::Result<Position> {
+    id.parse().map_err(|_| failure(id, NotRemedied::NotFound))
+}
+
+fn failure(id: &str, why: NotRemedied) -> Failure {
+    match why {
+        NotRemedied::NotFound => {
+            Problem::new(Code::DeadLetterNotFound, format!("No campaign is parked at {id:?}.")).into()
+        }
+        error => unavailable(error),
     }
 }
 

@@ -9,7 +9,7 @@ use firstcome_shared::domain::{CampaignId, Definition, Flags};
 use firstcome_shared::event::{Entry, Event, Message};
 use firstcome_shared::event_log::Lane;
 use firstcome_shared::projection::{ApplyError, Delivery};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::SYSTEM_ACTOR;
 
@@ -90,21 +90,21 @@ impl<'a> Batch<'a> {
             let chain = batch.chains.entry((subject.campaign.clone(), subject.lane)).or_default();
             *chain = chain.follow(sequence, message)?;
             for (place, entry) in message.entries.iter().enumerate() {
-                batch.change(sequence, place, message, entry)?;
-                batch.note(sequence, place, message, entry);
+                let before = batch.change(sequence, place, message, entry)?;
+                batch.note(sequence, place, message, entry, before);
             }
         }
         Ok(batch)
     }
 
-    /// What the entry changes about its campaign.
+    /// What the entry changes about its campaign; returns what was so before and is not any more.
     fn change(
         &mut self,
         position: u64,
         place: usize,
         message: &'a Message,
         entry: &'a Entry,
-    ) -> Result<(), ApplyError> {
+    ) -> Result<Option<Value>, ApplyError> {
         let campaign = &message.campaign;
         let at = entry.at;
         let stock = |window, stock, actor: &'a String| StockRow {
@@ -121,7 +121,7 @@ impl<'a> Batch<'a> {
                 self.stock.extend(definition.windows.iter().map(|each| stock(each.id, each.stock, actor)));
                 let (definition, flags) = (definition.clone(), Flags::default());
                 self.campaigns.insert(campaign.clone(), CampaignRow { definition, flags, position });
-                return Ok(());
+                return Ok(None);
             }
             Event::StockChanged { window, stock: total, actor } => {
                 self.stock.push(stock(*window, *total, actor));
@@ -129,7 +129,8 @@ impl<'a> Batch<'a> {
             _ => {}
         }
         // Absent only where an operator discarded the message that created it.
-        let Some(row) = self.campaigns.get_mut(campaign) else { return Ok(()) };
+        let Some(row) = self.campaigns.get_mut(campaign) else { return Ok(None) };
+        let before = before(row, &entry.event);
         match &entry.event {
             Event::CampaignPaused { .. } => row.flags.paused = true,
             Event::CampaignResumed { .. } => row.flags.paused = false,
@@ -141,14 +142,21 @@ impl<'a> Batch<'a> {
                 };
                 changed.stock = *stock;
             }
-            _ => return Ok(()),
+            _ => return Ok(None),
         }
         row.position = position;
-        Ok(())
+        Ok(before)
     }
 
     /// Notes who acted, if anybody did.
-    fn note(&mut self, position: u64, place: usize, message: &'a Message, entry: &'a Entry) {
+    fn note(
+        &mut self,
+        position: u64,
+        place: usize,
+        message: &'a Message,
+        entry: &'a Entry,
+        before: Option<Value>,
+    ) {
         let actor = match &entry.event {
             Event::GateFenced { .. } => SYSTEM_ACTOR,
             event => match event.actor() {
@@ -163,26 +171,65 @@ impl<'a> Batch<'a> {
             at: entry.at,
             actor,
             action: entry.event.kind(),
-            details: details(&entry.event, message.epoch, message.request(entry.decision)),
+            details: details(&entry.event, message.epoch, message.request(entry.decision), before),
         });
     }
 }
 
-/// What the event says, but for its kind and actor, which the audit has columns for; and in which request it was asked
-/// for.
-fn details(event: &Event, epoch: u64, request: Option<&str>) -> Value {
+/// What the event says, but for its kind and actor, which the audit has columns for; what was so before; and in which
+/// request it was asked for.
+fn details(event: &Event, epoch: u64, request: Option<&str>, before: Option<Value>) -> Value {
     let mut said = match serde_json::to_value(event) {
         Ok(Value::Object(named)) => named.into_iter().next().map_or(Value::Null, |(_, said)| said),
         _ => Value::Null,
     };
     if let Value::Object(fields) = &mut said {
         fields.remove("actor");
-        if matches!(event, Event::GateFenced { .. }) {
-            fields.insert("epoch".to_owned(), epoch.into());
+        match event {
+            Event::GateFenced { .. } => _ = fields.insert("epoch".to_owned(), epoch.into()),
+            Event::CampaignPaused { .. } => _ = fields.insert("paused".to_owned(), true.into()),
+            Event::CampaignResumed { .. } => _ = fields.insert("paused".to_owned(), false.into()),
+            Event::CampaignCancelled { .. } => _ = fields.insert("cancelled".to_owned(), true.into()),
+            _ => {}
         }
+        fields.extend(before.map(|before| ("before".to_owned(), before)));
         if let Some(id) = request {
             fields.insert("request_id".to_owned(), id.into());
         }
     }
     said
+}
+
+/// What the event is about to change, as it is. Events carry absolute values, the new ones; the old ones are known to
+/// who folds them, so the log need not repeat them.
+fn before(row: &CampaignRow, event: &Event) -> Option<Value> {
+    match event {
+        Event::StockChanged { window, .. } => {
+            let old = row.definition.windows.iter().find(|each| each.id == *window)?;
+            Some(json!({ "stock": old.stock }))
+        }
+        Event::CampaignPaused { .. } | Event::CampaignResumed { .. } => {
+            Some(json!({ "paused": row.flags.paused }))
+        }
+        Event::CampaignCancelled { .. } => Some(json!({ "cancelled": row.flags.cancelled })),
+        Event::CampaignUpdated { definition, .. } => Some(changed_fields(&row.definition, definition)),
+        _ => None,
+    }
+}
+
+/// The fields of a definition that are others in the next one; of its windows those that are.
+fn changed_fields(old: &Definition, new: &Definition) -> Value {
+    let fields = |definition| match serde_json::to_value(definition) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    let after = fields(new);
+    let mut before = fields(old);
+    before.retain(|name, value| after.get(name) != Some(value));
+    if let (Some(Value::Array(windows)), Some(Value::Array(after))) =
+        (before.get_mut("windows"), after.get("windows"))
+    {
+        windows.retain(|window| !after.contains(window));
+    }
+    Value::Object(before)
 }

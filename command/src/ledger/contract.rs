@@ -21,8 +21,8 @@ pub(super) use parking::{
     parks_one_campaign_and_no_other, replays_to_level_and_unparks_in_one_step,
 };
 pub(super) use reading::{
-    audits_several_entries_of_one_message, lists_the_audit_newest_first, sees_what_was_changed_by_hand,
-    sums_up_rows_in_a_range,
+    audits_several_entries_of_one_message, audits_what_was_so_before, lists_the_audit_newest_first,
+    sees_what_was_changed_by_hand, sums_up_rows_in_a_range,
 };
 pub(super) use story::{ACTOR, LOG, Story, created, id, issue, issued, paused};
 
@@ -65,6 +65,7 @@ macro_rules! ledger_contract {
             discards_one_message,
             lists_the_audit_newest_first,
             audits_several_entries_of_one_message,
+            audits_what_was_so_before,
             sums_up_rows_in_a_range,
             sees_what_was_changed_by_hand,
             goes_on_after_a_restart,

@@ -1,5 +1,6 @@
 //! How this instance sees the pipeline: gate → outbox → log → ledger.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use firstcome_shared::domain::CampaignId;
@@ -53,6 +54,7 @@ impl Service {
             outbox_oldest_ms: campaigns.iter().map(|campaign| campaign.oldest_ms).max().unwrap_or(0),
             log: LogView { identity: log.identity().to_owned(), positions },
             ledger: self.progress.view(log, clock).await,
+            ledger_rate: self.ledger_rate().map(NonZeroU64::get),
             dependencies: self.dependencies(&lanes, log_away),
             campaigns,
         }

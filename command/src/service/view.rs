@@ -49,8 +49,9 @@ impl Service {
 
     /// Campaigns by name, after `after`.
     pub async fn campaigns(&self, after: Option<&str>, limit: u32) -> Result<Page<Campaign>, NoAnswer> {
-        let names = self.log().campaigns(after, limit.saturating_add(1)).await;
+        let names = self.log().campaigns(after, limit.saturating_add(2)).await;
         let mut names = names.map_err(|error| NoAnswer::Unavailable(error.to_string()))?;
+        names.retain(|name| *name != CampaignId::service());
         let more = names.len() > usize::try_from(limit).unwrap_or(usize::MAX);
         names.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         // One campaign that cannot be looked at must not hide the others from who has to mend it.

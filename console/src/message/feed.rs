@@ -31,6 +31,8 @@ pub(crate) enum Feed {
     History(String),
     /// One campaign's latest coupons.
     Coupons(String),
+    /// Who asked most often for one campaign's coupons. It names people: for an operator.
+    Askers(String),
     /// Messages that a store could not apply.
     DeadLetters(Side),
     /// What operators did, newest first: from the newest, or one further page.
@@ -60,7 +62,7 @@ impl Feed {
     /// The campaign on show that it belongs to, if to one.
     pub(crate) fn campaign(&self) -> Option<&str> {
         match self {
-            Self::Campaign(id) | Self::History(id) | Self::Coupons(id) => Some(id),
+            Self::Campaign(id) | Self::History(id) | Self::Coupons(id) | Self::Askers(id) => Some(id),
             _ => None,
         }
     }
@@ -74,6 +76,7 @@ impl Feed {
             Self::Campaign(_) => "campaign",
             Self::History(_) => "history",
             Self::Coupons(_) => "coupons",
+            Self::Askers(_) => "askers",
             Self::DeadLetters(_) => "dead_letters",
             Self::Audit(_) => "audit_log",
             Self::Health(_) => "health",

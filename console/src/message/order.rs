@@ -1,14 +1,15 @@
 //! An operator's wish, as it will be sent.
 
 use firstcome_shared::position::Position;
-use firstcome_shared::wire::{PatchCampaign, PatchWindow, WaitingRoom};
+use firstcome_shared::wire::{PatchCampaign, PatchPipeline, PatchWindow, WaitingRoom};
+use serde::Serialize;
 
 use super::Side;
 
 /// An operator's wish, as it will be sent. It carries absolute values only, so sending it twice changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Order {
-    /// The campaign it concerns.
+    /// The campaign it concerns; where it concerns none, whom it does.
     pub(crate) campaign: String,
     /// What shall become of it.
     pub(crate) change: Change,
@@ -37,6 +38,16 @@ pub(crate) enum Change {
         side: Side,
         at: Position,
     },
+    /// The most coupons a second that each instance writes to the ledger from now on; none: no limit.
+    LedgerRate(Option<u64>),
+}
+
+/// What is sent along.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Body {
+    Campaign(PatchCampaign),
+    Pipeline(PatchPipeline),
 }
 
 /// How a request is made.
@@ -58,6 +69,16 @@ impl Verb {
 }
 
 impl Order {
+    /// The order that sets the ledger's rate, of every instance.
+    pub(crate) fn ledger_rate(rate: Option<u64>) -> Self {
+        Self { campaign: "every instance".to_owned(), change: Change::LedgerRate(rate) }
+    }
+
+    /// Every server of its half carries it out, each for itself; else any one does for all.
+    pub(crate) fn is_for_each(&self) -> bool {
+        matches!(self.change, Change::LedgerRate(_))
+    }
+
     /// Which half carries it out.
     pub(crate) fn side(&self) -> Side {
         match self.change {
@@ -76,6 +97,7 @@ impl Order {
             Change::Admission(_) => "admission",
             Change::Replay { .. } => "replay",
             Change::Discard { .. } => "discard",
+            Change::LedgerRate(_) => "set the ledger rate of",
         }
     }
 
@@ -83,7 +105,7 @@ impl Order {
     pub(crate) fn verb(&self) -> Verb {
         match self.change {
             Change::Pause | Change::Resume | Change::Cancel | Change::Replay { .. } => Verb::Post,
-            Change::Stock { .. } | Change::Admission(_) => Verb::Patch,
+            Change::Stock { .. } | Change::Admission(_) | Change::LedgerRate(_) => Verb::Patch,
             Change::Discard { .. } => Verb::Delete,
         }
     }
@@ -105,24 +127,25 @@ impl Order {
             Change::Stock { .. } | Change::Admission(_) => campaign(None),
             Change::Replay { side, at } => letter(side, at, Some("replay")),
             Change::Discard { side, at } => letter(side, at, None),
+            Change::LedgerRate(_) => vec!["pipeline".to_owned()],
         }
     }
 
     /// The body, when there is one.
-    pub(crate) fn body(&self) -> Option<PatchCampaign> {
-        match self.change {
+    pub(crate) fn body(&self) -> Option<Body> {
+        let campaign = match self.change {
             Change::Stock { window: None, total } => {
-                Some(PatchCampaign { stock: Some(total), ..PatchCampaign::default() })
+                PatchCampaign { stock: Some(total), ..PatchCampaign::default() }
             }
             Change::Stock { window: Some(id), total } => {
                 let window = PatchWindow { id, opens_at: None, closes_at: None, stock: Some(total) };
-                Some(PatchCampaign { windows: Some(vec![window]), ..PatchCampaign::default() })
+                PatchCampaign { windows: Some(vec![window]), ..PatchCampaign::default() }
             }
-            Change::Admission(room) => {
-                Some(PatchCampaign { waiting_room: Some(room), ..PatchCampaign::default() })
-            }
-            _ => None,
-        }
+            Change::Admission(room) => PatchCampaign { waiting_room: Some(room), ..PatchCampaign::default() },
+            Change::LedgerRate(ledger_rate) => return Some(Body::Pipeline(PatchPipeline { ledger_rate })),
+            _ => return None,
+        };
+        Some(Body::Campaign(campaign))
     }
 
     /// The request in one line, as it will be sent.
@@ -159,5 +182,7 @@ mod tests {
         let at = Position::new(0, 42);
         assert_eq!(order(Change::Replay { side: Side::Command, at }), "POST /v1/dead-letters/0-42/replay");
         assert_eq!(order(Change::Discard { side: Side::Query, at }), "DELETE /v1/history/dead-letters/0-42");
+        assert_eq!(Order::ledger_rate(Some(500)).request(), r#"PATCH /v1/pipeline {"ledger_rate":500}"#);
+        assert_eq!(Order::ledger_rate(None).request(), r#"PATCH /v1/pipeline {"ledger_rate":null}"#);
     }
 }

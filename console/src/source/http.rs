@@ -1,7 +1,8 @@
 //! The servers, over HTTP. Several addresses may be instances of the same service or its two sides: what any of a side
-//! can tell is asked where it last answered, and elsewhere when it is away there or that address does not know the path;
-//! what a server tells of itself is asked of that one.
+//! can tell is asked where it last answered, and elsewhere when that one is away, is cut off from what it needs, or does
+//! not know the path; what a server tells of itself is asked of that one.
 
+mod each;
 mod metrics;
 mod prometheus;
 
@@ -10,7 +11,7 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use firstcome_shared::wire::{Campaign, Code, Coupon, DeadLetter, Page, Problem};
+use firstcome_shared::wire::{Campaign, CampaignState, Code, Coupon, DeadLetter, Page, Problem};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -136,6 +137,25 @@ impl Http {
         }
     }
 
+    /// All campaigns. An instance that is cut off from the gate still has a list, in which it knows nothing of any:
+    /// another one may know.
+    async fn campaigns(&self) -> Result<Vec<Campaign>, Failure> {
+        let fetch = || self.all(Side::Command, &["campaigns"], Some(PAGE));
+        let mut campaigns: Vec<Campaign> = fetch().await?;
+        for _ in 1..self.servers.len() {
+            if campaigns.is_empty() || campaigns.iter().any(|seen| seen.state != CampaignState::Unavailable) {
+                break;
+            }
+            let answered = self.command.load(Ordering::Relaxed);
+            self.command.store((answered + 1) % self.servers.len(), Ordering::Relaxed);
+            match fetch().await {
+                Ok(others) => campaigns = others,
+                Err(_) => break,
+            }
+        }
+        Ok(campaigns)
+    }
+
     /// What is below `/v1`, from any server of that side.
     async fn ask(&self, side: Side, ask: &Ask<'_, impl Serialize>) -> Result<Vec<u8>, Failure> {
         let answered = match side {
@@ -152,7 +172,8 @@ impl Http {
                     failure = failure.filter(|known| !known.is_other_half()).or(Some(other));
                 }
                 result => {
-                    answered.store(at, Ordering::Relaxed);
+                    // Unless somebody has turned to another one meanwhile.
+                    let _ = answered.compare_exchange(first, at, Ordering::Relaxed, Ordering::Relaxed);
                     return result;
                 }
             }
@@ -203,7 +224,7 @@ impl Api for Http {
         async move {
             let (command, query) = (Side::Command, Side::Query);
             Ok(match feed {
-                Feed::Campaigns => Data::Campaigns(self.all(command, &["campaigns"], Some(PAGE)).await?),
+                Feed::Campaigns => Data::Campaigns(self.campaigns().await?),
                 Feed::Campaign(id) => {
                     Data::Campaign(Box::new(self.get(command, &["campaigns", id], &[]).await?))
                 }
@@ -216,6 +237,7 @@ impl Api for Http {
                     let page: Page<Coupon> = self.get(query, &path, &asked).await?;
                     Data::Coupons(page.items)
                 }
+                Feed::Askers(id) => Data::Askers(self.askers(id).await?),
                 Feed::DeadLetters(side) => {
                     let path: &[&str] = match side {
                         Side::Command => &["dead-letters"],
@@ -249,6 +271,9 @@ impl Api for Http {
             let (path, body) = (order.path(), order.body());
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
             let ask = Ask { method, path: &path, query: &[], body: body.as_ref() };
+            if order.is_for_each() {
+                return self.tell_each(&ask).await.map(|()| None);
+            }
             let answer = self.ask(order.side(), &ask).await?;
             // What is only accepted has no answer of its own.
             if answer.is_empty() { Ok(None) } else { understood(&answer).map(Some) }
@@ -295,11 +320,12 @@ fn understood<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(bytes).map_err(|error| Failure::Unexpected(format!("not understood: {error}")))
 }
 
-/// Another server may know better.
+/// Another server may know better, or be able to do it: an order carries absolute values, so that it may be sent again
+/// where one server cannot tell whether it was done.
 fn elsewhere(failure: &Failure) -> bool {
     match failure {
         Failure::Unreachable(_) => true,
-        Failure::Refused(problem) => problem.code == Code::NotFound,
+        Failure::Refused(problem) => matches!(problem.code, Code::NotFound | Code::Unavailable),
         Failure::Unexpected(_) => false,
     }
 }

@@ -34,8 +34,8 @@ pub(crate) struct Poller {
 }
 
 impl Poller {
-    /// Starts asking; what comes is handed to `messages`.
-    pub(crate) fn start(api: Arc<dyn Api>, messages: mpsc::Sender<Message>) -> Self {
+    /// Starts asking, also for what only an operator may see; what comes is handed to `messages`.
+    pub(crate) fn start(api: Arc<dyn Api>, operator: bool, messages: mpsc::Sender<Message>) -> Self {
         let mut tasks = JoinSet::new();
         let letters = [Side::Command, Side::Query].map(|side| (Feed::DeadLetters(side), RARE));
         let alerts = api.has_prometheus().then_some((Feed::Alerts, SELDOM));
@@ -52,8 +52,10 @@ impl Poller {
             tasks.spawn(ask(Arc::clone(&api), feed, every, messages.clone()));
         }
         let (follow, followed) = watch::channel(None);
-        let of_campaign: [fn(String) -> Feed; 3] = [Feed::Campaign, Feed::History, Feed::Coupons];
-        for (feed, every) in of_campaign.into_iter().zip([FAST, SLOW, SLOW]) {
+        let of_campaign: [fn(String) -> Feed; 4] =
+            [Feed::Campaign, Feed::History, Feed::Coupons, Feed::Askers];
+        let wanted = if operator { 4 } else { 3 };
+        for (feed, every) in of_campaign.into_iter().zip([FAST, SLOW, SLOW, RARE]).take(wanted) {
             tasks.spawn(ask_followed(Arc::clone(&api), feed, every, messages.clone(), followed.clone()));
         }
         let (audit, part) = watch::channel(None);
@@ -237,7 +239,7 @@ mod tests {
     #[tokio::test]
     async fn reconnects_by_itself_while_other_feeds_hang() {
         let (sender, mut messages) = mpsc::channel(8);
-        let _poller = Poller::start(Arc::new(Flaky { failures: AtomicUsize::new(1) }), sender);
+        let _poller = Poller::start(Arc::new(Flaky { failures: AtomicUsize::new(1) }), false, sender);
         wait_for(&mut messages, |message| matches!(message, Message::Fetched(Feed::Campaigns, Err(_)))).await;
         wait_for(&mut messages, |message| matches!(message, Message::Fetched(Feed::Campaigns, Ok(_)))).await;
     }
@@ -245,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn follows_another_campaign_at_once_and_carries_orders() {
         let (sender, mut messages) = mpsc::channel(8);
-        let poller = Poller::start(Arc::new(Flaky { failures: AtomicUsize::new(0) }), sender);
+        let poller = Poller::start(Arc::new(Flaky { failures: AtomicUsize::new(0) }), false, sender);
         for id in ["summer", "winter"] {
             poller.follow(Some(id.into()));
             let wanted = Feed::Campaign(id.into());
@@ -265,7 +267,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_hangs_holds_up_no_other_and_the_audit_log_comes_when_it_is_wanted() {
         let (sender, mut messages) = mpsc::channel(8);
-        let poller = Poller::start(Arc::new(Flaky { failures: AtomicUsize::new(0) }), sender);
+        let poller = Poller::start(Arc::new(Flaky { failures: AtomicUsize::new(0) }), false, sender);
         // The first server never answers.
         for _ in 0..2 {
             let wanted = |message: &Message| matches!(message, Message::Fetched(Feed::Pipeline(1), Ok(_)));

@@ -116,6 +116,7 @@ pub(crate) struct Links {
     campaign: Link,
     history: Link,
     coupons: Link,
+    askers: Link,
     letters: [Link; 2],
     audit: Link,
     alerts: Link,
@@ -134,6 +135,7 @@ impl Links {
         self.campaign = Link::default();
         self.history = Link::default();
         self.coupons = Link::default();
+        self.askers = Link::default();
     }
 
     /// Another part of the audit log is looked at.
@@ -157,6 +159,7 @@ impl Links {
             Feed::Campaign(_) => &self.campaign,
             Feed::History(_) => &self.history,
             Feed::Coupons(_) => &self.coupons,
+            Feed::Askers(_) => &self.askers,
             Feed::DeadLetters(Side::Command) => &self.letters[0],
             Feed::DeadLetters(Side::Query) => &self.letters[1],
             Feed::Audit(_) => &self.audit,
@@ -171,6 +174,7 @@ impl Links {
             Feed::Campaign(_) => &mut self.campaign,
             Feed::History(_) => &mut self.history,
             Feed::Coupons(_) => &mut self.coupons,
+            Feed::Askers(_) => &mut self.askers,
             Feed::DeadLetters(Side::Command) => &mut self.letters[0],
             Feed::DeadLetters(Side::Query) => &mut self.letters[1],
             Feed::Audit(_) => &mut self.audit,

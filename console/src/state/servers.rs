@@ -5,7 +5,7 @@ use firstcome_shared::position::Position;
 use firstcome_shared::wire::{CampaignPipeline, Dependency, Pipeline, ProjectionView};
 
 use super::links::{Link, Picture};
-use crate::message::{Drift, Health, Side};
+use crate::message::{Broken, Health, Metrics, Side};
 
 /// One server as it was last seen.
 #[derive(Clone, Debug, Default)]
@@ -16,8 +16,10 @@ pub(crate) struct Server {
     pub(crate) health: Option<Health>,
     /// Its version.
     pub(crate) version: Option<String>,
-    /// Stores that it found to differ from the log.
-    pub(crate) drift: Vec<Drift>,
+    /// Promises that it found broken.
+    pub(crate) broken: Vec<Broken>,
+    /// How many of its requests fail.
+    pub(crate) failing: Failing,
     /// The pipeline as it sees it.
     pub(crate) pipeline: Option<Pipeline>,
     /// The read model as it sees it.
@@ -28,7 +30,40 @@ pub(crate) struct Server {
     pub(crate) lag_link: Link,
 }
 
+/// How many of a server's requests fail.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Failing {
+    /// Since it started, at the last look.
+    counted: Option<(u64, u64)>,
+    /// Between the last two looks.
+    pub(crate) requests: u64,
+    pub(crate) failed: u64,
+    /// For how many looks on end there were too many.
+    pub(crate) looks: u32,
+}
+
+impl Failing {
+    /// So few are nobody's concern.
+    const LEAST: u64 = 5;
+
+    /// A further look. Too many is what Prometheus' rule calls too many: more than one in a hundred.
+    fn look(&mut self, requests: u64, failed: u64) {
+        let before = self.counted.replace((requests, failed)).unwrap_or((requests, failed));
+        // A counter that fell is one of a server that was started anew.
+        self.requests = requests.checked_sub(before.0).unwrap_or(requests);
+        self.failed = failed.checked_sub(before.1).unwrap_or(failed);
+        let too_many = self.failed >= Self::LEAST && self.failed.saturating_mul(100) > self.requests;
+        self.looks = if too_many { self.looks.saturating_add(1) } else { 0 };
+    }
+}
+
 impl Server {
+    /// Takes in what its metrics say.
+    pub(crate) fn measured(&mut self, metrics: Metrics) {
+        self.failing.look(metrics.requests, metrics.failed);
+        (self.version, self.broken) = (metrics.version, metrics.broken);
+    }
+
     /// It has this half; none: nobody could ask yet.
     pub(crate) fn has(&self, side: Side) -> Option<bool> {
         match side {

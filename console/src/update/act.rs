@@ -20,6 +20,7 @@ pub(crate) enum Wish {
     Cancel,
     Replay,
     Discard,
+    LedgerRate,
 }
 
 /// Says that a console which only reads does not act.
@@ -28,11 +29,14 @@ pub(super) fn refuse_reader(state: &mut State, keys: &str, about: &str, now: Mil
     say(state, Tone::Bad, text, now);
 }
 
-/// Asks before anything is sent, or says why there is nothing to ask. `named`: the campaign; else the one on show or
-/// the selected one.
+/// Asks before anything is sent, or says why there is nothing to ask. `named`: the campaign, or what else the wish is
+/// about; else the one on show or the selected one.
 pub(super) fn ask(state: &mut State, wish: Wish, named: Option<&str>, now: Millis) {
     if matches!(wish, Wish::Replay | Wish::Discard) {
         return ask_about_letter(state, wish, now);
+    }
+    if wish == Wish::LedgerRate {
+        return ask_about_rate(state, named, now);
     }
     let target = match named {
         Some(id) => state.campaigns.get(id),
@@ -67,7 +71,9 @@ pub(super) fn ask(state: &mut State, wish: Wish, named: Option<&str>, now: Milli
         }
         Wish::Resume => confirm(Change::Resume),
         Wish::Toggle if paused => confirm(Change::Resume),
-        Wish::Toggle | Wish::Pause | Wish::Replay | Wish::Discard => confirm(Change::Pause),
+        Wish::Toggle | Wish::Pause | Wish::Replay | Wish::Discard | Wish::LedgerRate => {
+            confirm(Change::Pause)
+        }
     };
 }
 
@@ -82,6 +88,17 @@ fn ask_about_letter(state: &mut State, wish: Wish, now: Millis) {
         let order = Order { campaign, change: Change::Discard { side, at } };
         Mode::Spell { order, word: at.to_string(), typed: String::new() }
     };
+}
+
+fn ask_about_rate(state: &mut State, given: Option<&str>, now: Millis) {
+    let rate = match given {
+        Some("none") => Ok(None),
+        given => given.unwrap_or_default().parse().map(Some),
+    };
+    match rate {
+        Ok(rate) if rate != Some(0) => state.mode = Mode::Confirm { order: Order::ledger_rate(rate) },
+        _ => say(state, Tone::Bad, "type how many coupons a second, at least 1, or none for no limit", now),
+    }
 }
 
 /// Sends it.

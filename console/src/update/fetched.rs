@@ -43,7 +43,7 @@ pub(super) fn fetched(
                 state.alerts.prometheus = firing;
             }
         }
-        Feed::Campaigns | Feed::Campaign(_) | Feed::History(_) | Feed::Coupons(_) => {
+        Feed::Campaigns | Feed::Campaign(_) | Feed::History(_) | Feed::Coupons(_) | Feed::Askers(_) => {
             let turns = of_campaigns(state, result, now);
             let mut effects = Vec::new();
             for turn in turns {
@@ -60,6 +60,7 @@ fn of_campaigns(state: &mut State, result: Result<Data, Failure>, now: Millis) -
         (Ok(Data::Campaigns(campaigns)), _) => return state.campaigns.replace(campaigns, now),
         (Ok(Data::Campaign(campaign)), _) => return state.campaigns.put(*campaign, now),
         (Ok(Data::History(history)), Some(focus)) => focus.history = Some(*history),
+        (Ok(Data::Askers(askers)), Some(focus)) => focus.askers = askers,
         (Ok(Data::Coupons(coupons)), Some(_)) => state.coupons.replace(coupons),
         _ => {}
     }
@@ -81,7 +82,7 @@ fn of_server(state: &mut State, feed: &Feed, at: usize, result: Result<Data, Fai
         Ok(Data::Pipeline(pipeline)) => server.pipeline = Some(*pipeline),
         Ok(Data::Lag(lag)) => server.lag = Some(lag),
         Ok(Data::Health(health)) => server.health = Some(health),
-        Ok(Data::Metrics(metrics)) => (server.version, server.drift) = (metrics.version, metrics.drift),
+        Ok(Data::Metrics(metrics)) => server.measured(metrics),
         _ => {}
     }
     match feed {
@@ -153,6 +154,10 @@ pub(super) fn answered(
                 }
                 Change::Replay { side, at } => format!("the {} replays {id} from {at} on", side.store()),
                 Change::Discard { side, at } => format!("the {} skips {at} and reads {id} on", side.store()),
+                Change::LedgerRate(None) => "the ledger is written without a limit".to_owned(),
+                Change::LedgerRate(Some(rate)) => {
+                    format!("at most {} coupons a second go into the ledger", text::count(rate))
+                }
             };
             say(state, Tone::Good, done, now);
         }

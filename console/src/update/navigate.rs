@@ -51,7 +51,7 @@ pub(super) fn back(state: &mut State) -> Vec<Effect> {
 pub(super) fn open_campaign(state: &mut State, id: &str) -> Vec<Effect> {
     let known = state.focus.as_ref().is_some_and(|focus| focus.id == id);
     if !known {
-        state.focus = Some(Focus { id: id.to_owned(), history: None });
+        state.focus = Some(Focus::on(id));
         state.coupons = Table::default();
         state.links.refocus();
     }

@@ -250,6 +250,29 @@ fn stock_is_sent_as_a_new_total_of_the_right_window() {
 }
 
 #[test]
+fn the_ledgers_rate_is_a_number_or_none_and_asked_for_like_any_order() {
+    let mut state = state(80, 24, true);
+    for (typed, rate) in [("500", Some(500)), ("none", None), ("n", None)] {
+        keys(&mut state, &format!(":ledger-rate {typed}"));
+        key(&mut state, KeyCode::Enter);
+        assert_eq!(state.mode, Mode::Confirm { order: Order::ledger_rate(rate) });
+        assert_eq!(keys(&mut state, "y"), [Effect::Send(Order::ledger_rate(rate))]);
+    }
+    let done = Message::Answered(Order::ledger_rate(Some(500)), Ok(None));
+    update(&mut state, done, NOW);
+    assert_eq!(said(&state), "at most 500 coupons a second go into the ledger");
+    for bad in ["", " 0", " -1", " many"] {
+        keys(&mut state, &format!(":ledger-rate{bad}"));
+        assert_eq!((key(&mut state, KeyCode::Enter), &state.mode), (vec![], &Mode::Normal));
+        assert!(said(&state).contains("at least 1"), "{bad}: {}", said(&state));
+    }
+    state.operator = false;
+    keys(&mut state, ":ledger-rate 500");
+    key(&mut state, KeyCode::Enter);
+    assert!(said(&state).contains("--operator"), "{}", said(&state));
+}
+
+#[test]
 fn cancel_wants_the_id_typed() {
     let mut state = state(80, 24, true);
     select(&mut state, "summer");

@@ -62,15 +62,46 @@ fn action(act: &AuditEntry) -> String {
     text::plain(said.unwrap_or(&act.action)).replace('_', " ")
 }
 
-/// The details in one line: what stands in the other columns is left out.
+/// The details in one line: first what became other, `stock 400 → 500`; what stands in the other columns is left out.
 fn details(details: &Value) -> String {
     let Value::Object(fields) = details else { return text::plain(&details.to_string()) };
-    let shown = fields.iter().filter(|(name, _)| !matches!(name.as_str(), "actor" | "action"));
-    let parts: Vec<String> = shown
-        .map(|(name, value)| match value {
-            Value::String(text) => format!("{name}={text}"),
-            other => format!("{name}={other}"),
-        })
-        .collect();
-    text::plain(&parts.join(" "))
+    let said = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let before = fields.get("before").and_then(Value::as_object);
+    let now = |name: &str| fields.get(name).or_else(|| fields.get("definition")?.get(name));
+    let changed = before.into_iter().flatten().map(|(name, old)| match now(name) {
+        Some(new) if !old.is_array() && !old.is_object() => format!("{name} {} → {}", said(old), said(new)),
+        _ => format!("{name} changed"),
+    });
+    let told = |name: &str| match name {
+        "actor" | "action" | "before" => true,
+        "definition" => before.is_some(),
+        _ => before.is_some_and(|before| before.contains_key(name)),
+    };
+    let others = fields.iter().filter(|(name, _)| !told(name));
+    let others = others.map(|(name, value)| format!("{name}={}", said(value)));
+    text::plain(&changed.chain(others).collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_became_other_is_said_first_with_what_it_was() {
+        let table = [
+            (json!({}), ""),
+            (json!({"stock": 500, "window": 1, "before": {"stock": 400}}), "stock 400 → 500 window=1"),
+            (json!({"paused": true, "before": {"paused": false}}), "paused false → true"),
+            (
+                json!({"definition": {"name": "B", "windows": [1, 2]}, "before": {"name": "A", "windows": [1]}}),
+                "name A → B windows changed",
+            ),
+            (json!({"action": "replay", "target": "ledger 0-7"}), "target=ledger 0-7"),
+        ];
+        for (said, line) in table {
+            assert_eq!(details(&said), line);
+        }
+    }
 }

@@ -39,6 +39,9 @@ pub(crate) fn draw(pen: &mut Pen, area: Rect, state: &State, now: Millis) {
         pen.put(area.x, area.y, area.width, &text, theme.dim);
     }
     totals(pen, areas.totals, state, focus, now);
+    if areas.askers.height > 0 {
+        askers(pen, areas.askers, state, focus, now);
+    }
     coupons(pen, areas.coupons, state, focus, now);
 }
 
@@ -181,6 +184,24 @@ fn totals(pen: &mut Pen, area: Rect, state: &State, focus: &Focus, now: Millis) 
     }
     if y < area.bottom() && !picture.is_live() {
         pen.put(area.x, y, area.width, &age(&picture), theme.warn);
+    }
+}
+
+fn askers(pen: &mut Pen, area: Rect, state: &State, focus: &Focus, now: Millis) {
+    let theme = *pen.theme;
+    let picture = state.links.of(&Feed::Askers(focus.id.clone()), now);
+    let old = !focus.askers.is_empty() && !picture.is_live();
+    pen.heading(area, "Asked most", if old { "old" } else { "times" });
+    if focus.askers.is_empty() {
+        return reason(pen, area, &picture);
+    }
+    for (y, asker) in (area.y + 1..area.bottom()).zip(&focus.askers) {
+        // What is counted in bounded memory is known between two bounds.
+        let sign = if asker.at_least < asker.asks { "≥ " } else { "" };
+        let times = format!("{sign}{}", text::count(asker.at_least));
+        let room = area.width.saturating_sub(text::width(&times) + 1);
+        pen.put(area.x, y, room, &text::plain(&asker.user_id), theme.text);
+        pen.right(area.x, y, area.width, &times, theme.title);
     }
 }
 

@@ -59,6 +59,24 @@ fn confirm(pen: &mut Pen, screen: Rect, state: &State, order: &Order) {
         Change::Discard { side, at } => {
             (format!("Discard {at} of {id} in the {}?", side.store()), String::new())
         }
+        Change::LedgerRate(rate) => {
+            let said = |rate: Option<u64>| {
+                rate.map_or_else(
+                    || "no limit".to_owned(),
+                    |rate| format!("{} coupons a second", text::count(rate)),
+                )
+            };
+            let mut before: Vec<_> = state
+                .servers
+                .all()
+                .iter()
+                .filter_map(|server| Some(server.pipeline.as_ref()?.ledger_rate))
+                .collect();
+            before.dedup();
+            let before: Vec<_> = before.into_iter().map(said).collect();
+            let before = if before.is_empty() { "?".to_owned() } else { before.join(", ") };
+            ("Change how fast the ledger is written?".to_owned(), format!("From {before} to {}.", said(rate)))
+        }
     };
     let request = order.request();
     let to = format!("to {}", state.servers.addresses());
@@ -159,6 +177,7 @@ fn target(state: &State, order: &Order) -> String {
         _ => None,
     };
     match letter {
+        _ if order.is_for_each() => format!("Of {}, as long as it runs.", order.campaign),
         Some(letter) => text::plain(&letter.letter.reason),
         None => named(state, &order.campaign),
     }

@@ -171,12 +171,14 @@ pub(crate) struct CampaignAreas {
     pub(crate) stock: Rect,
     pub(crate) rate: Rect,
     pub(crate) totals: Rect,
+    pub(crate) askers: Rect,
     pub(crate) windows: Rect,
     pub(crate) coupons: Rect,
 }
 
 impl CampaignAreas {
-    /// Title and gauge above, two charts, then totals beside windows and coupons.
+    /// Title and gauge above, two charts, then totals, and for an operator those who ask most, beside windows and
+    /// coupons.
     pub(crate) fn of(state: &State) -> Self {
         let body = Areas::of(state).body;
         let roomy = body.height >= 30;
@@ -191,6 +193,9 @@ impl CampaignAreas {
         let lists = below(body, charts_at + chart_rows + 1);
         let (stock, rate) = split(charts, charts.width * 11 / 20);
         let (totals, side) = split(lists, 30.min(lists.width / 2));
+        // The totals have ten lines where there are so many, and half of them in any case.
+        let askers =
+            if state.operator { totals.height.saturating_sub(10).max(3).min(totals.height / 2) } else { 0 };
         let windows = match window_count(state) {
             0 | 1 => 0,
             several => (several + 2).min(side.height / 2),
@@ -200,7 +205,8 @@ impl CampaignAreas {
             gauge: rows(2, gauge_rows),
             stock,
             rate,
-            totals,
+            totals: Rect { height: totals.height - askers, ..totals },
+            askers: below(totals, totals.height - askers),
             windows: Rect { height: windows, ..side },
             coupons: below(side, windows),
         }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::layout::Areas;
 use super::pen::Pen;
+use crate::message::Side;
 use crate::state::{Letter, Screen, State};
 use crate::text;
 
@@ -55,6 +56,9 @@ fn of_letter(state: &State, read: &Letter, width: usize) -> Vec<Line> {
     field(&mut lines, width, "parked at", &at(letter.parked_at));
     field(&mut lines, width, "tries", &text::count(letter.attempts.into()));
     field(&mut lines, width, "reason", &text::plain(&letter.reason));
+    let history = if read.side == Side::Query { "/history" } else { "" };
+    let download = format!("GET /v1{history}/dead-letters/{}/message", letter.position);
+    field(&mut lines, width, "all bytes", &download);
     lines.extend([Line::Blank, Line::Heading("Message")]);
     message(&mut lines, width, &text::codes_masked(&letter.message));
     lines

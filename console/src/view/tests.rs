@@ -251,6 +251,9 @@ fn questions_about_a_dead_letter_name_it_and_the_request() {
     command(&mut state, "admission winter-sale");
     keys(&mut state, "25");
     insta::assert_snapshot!("question-admission", dark(&state));
+    key(&mut state, KeyCode::Esc);
+    command(&mut state, "ledger-rate 5000");
+    insta::assert_snapshot!("question-ledger-rate", dark(&state));
 }
 
 #[test]

@@ -2,8 +2,10 @@
 //! of which is killed, stopped, cut off or robbed of its memory in the middle of a rush.
 
 mod away;
+mod console;
 mod faults;
 mod forgot;
+mod poison;
 mod rush;
 pub mod stack;
 mod zombie;

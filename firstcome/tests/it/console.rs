@@ -1,7 +1,7 @@
 //! The console: one snapshot without a terminal; and in a real terminal every screen, every size, a server that goes and
 //! comes back, and every way out.
 
-mod tmux;
+pub mod tmux;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tmux::Tmux;

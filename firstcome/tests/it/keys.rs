@@ -47,10 +47,14 @@ async fn every_route_is_open_to_its_role_and_those_above_alone() {
         ("POST", "/v1/campaigns/there/pause", operate),
         ("POST", "/v1/campaigns/there/resume", operate),
         ("POST", "/v1/campaigns/there/rebuild", operate),
+        ("GET", "/v1/dead-letters/0-1/message", operate),
+        ("GET", "/v1/history/dead-letters/0-1/message", operate),
+        ("PATCH", "/v1/pipeline", operate),
         ("POST", "/v1/dead-letters/0-1/replay", operate),
         ("DELETE", "/v1/dead-letters/0-1", operate),
         ("POST", "/v1/history/dead-letters/0-1/replay", operate),
         ("DELETE", "/v1/history/dead-letters/0-1", operate),
+        ("GET", "/v1/campaigns/there/askers", operate),
         ("GET", "/v1/audit-log", operate),
         ("POST", "/v1/campaigns/there/cancel", operate),
     ];
@@ -65,6 +69,7 @@ async fn every_route_is_open_to_its_role_and_those_above_alone() {
             let mut request = caller.request(method.parse().unwrap(), path);
             request = match path {
                 "/v1/campaigns" if method == "POST" => request.json(&one_off("made", 5)),
+                "/v1/pipeline" if method == "PATCH" => request.json(&json!({ "ledger_rate": 9_000 })),
                 "/v1/campaigns/there/coupons" => request.json(&json!({ "user_id": "u" })),
                 "/v1/campaigns/there" if method == "PATCH" => request.json(&json!({ "name": "There" })),
                 _ => request,

@@ -140,6 +140,7 @@ async fn a_client_that_never_finishes_its_request_cannot_hold_up_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn probes_metrics_and_documents_are_there() {
     let folder = Folder::new();
     let server = Server::start(&folder).await;
@@ -212,10 +213,12 @@ async fn probes_metrics_and_documents_are_there() {
         ("/v1/campaigns/{id}/resume", &["post"]),
         ("/v1/campaigns/{id}/cancel", &["post"]),
         ("/v1/campaigns/{id}/rebuild", &["post"]),
+        ("/v1/campaigns/{id}/askers", &["get"]),
         ("/v1/campaigns/{id}/coupons", &["post"]),
         ("/v1/campaigns/{id}/fingerprint", &["get"]),
-        ("/v1/pipeline", &["get"]),
+        ("/v1/pipeline", &["get", "patch"]),
         ("/v1/dead-letters", &["get"]),
+        ("/v1/dead-letters/{id}/message", &["get"]),
         ("/v1/dead-letters/{id}/replay", &["post"]),
         ("/v1/dead-letters/{id}", &["delete"]),
         ("/v1/audit-log", &["get"]),
@@ -229,6 +232,7 @@ async fn probes_metrics_and_documents_are_there() {
         ("/v1/history/coupons/{code}", &["get"]),
         ("/v1/history/lag", &["get"]),
         ("/v1/history/dead-letters", &["get"]),
+        ("/v1/history/dead-letters/{id}/message", &["get"]),
         ("/v1/history/dead-letters/{id}/replay", &["post"]),
         ("/v1/history/dead-letters/{id}", &["delete"]),
         ("/v1/history/live", &["get"]),

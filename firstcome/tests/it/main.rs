@@ -23,6 +23,7 @@ mod journey;
 mod keys;
 mod lifecycle;
 mod observe;
+mod operate;
 mod overload;
 #[cfg(feature = "cluster")]
 mod parts;

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use firstcome_shared::auth::{Acting, Reader};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::IntoResponse;
+use firstcome_shared::auth::{Acting, Operator, Reader};
 use firstcome_shared::dead_letters::{self, NotRemedied};
-use firstcome_shared::http::{self, Json, Path, Query as Parameters};
+use firstcome_shared::http::{self, Failure, Json, Path, Query as Parameters};
 use firstcome_shared::lifecycle::finished;
 use firstcome_shared::position::Position;
 use firstcome_shared::projection::Remedy;
@@ -43,6 +45,24 @@ pub(super) async fn dead_letters(
     Ok(Json(Page { items: letters, next: None }))
 }
 
+/// Downloads a dead letter's message
+///
+/// Byte for byte as it stands in the log, coupon codes and all.
+#[utoipa::path(get, path = "/v1/history/dead-letters/{id}/message", tag = "history", params(("id" = String, Path)),
+    responses((status = 200, body = String, content_type = "application/octet-stream"),
+        (status = 404, response = Problem)))]
+pub(super) async fn message(
+    State(query): State<Arc<Query>>,
+    Operator(_): Operator,
+    Path(id): Path<String>,
+) -> http::Result<impl IntoResponse> {
+    let position = position(&id)?;
+    let message =
+        dead_letters::message(&*query.log, &*query.model, position).await.map_err(|why| failure(&id, why))?;
+    let name = format!("attachment; filename=\"{position}.json\"");
+    Ok(([(CONTENT_TYPE, "application/octet-stream".to_owned()), (CONTENT_DISPOSITION, name)], message))
+}
+
 /// Replays a dead letter
 ///
 /// Reads the parked campaign on from the message that failed. The replay itself is done by the read model's reader.
@@ -70,8 +90,7 @@ pub(super) async fn discard(
 }
 
 async fn remedy(query: &Query, id: &str, remedy: Remedy, acting: &Acting) -> http::Result<StatusCode> {
-    let unknown = || Problem::new(Code::DeadLetterNotFound, format!("No campaign is parked at {id:?}."));
-    let position: Position = id.parse().map_err(|_| unknown())?;
+    let position = position(id)?;
     let (log, model, clock) = (Arc::clone(&query.log), Arc::clone(&query.model), Arc::clone(&query.clock));
     let actor = acting.clone();
     // A task of its own: whoever hangs up does not part what is logged from what is done (P10).
@@ -83,7 +102,19 @@ async fn remedy(query: &Query, id: &str, remedy: Remedy, acting: &Acting) -> htt
             acting.did(remedy.as_str(), &format!("{} {position}", query.model.name()));
             Ok(StatusCode::ACCEPTED)
         }
-        Err(NotRemedied::NotFound) => Err(unknown().into()),
-        Err(error) => Err(unavailable(error)),
+        Err(why) => Err(failure(id, why)),
+    }
+}
+
+fn position(id: &str) -> http::Result<Position> {
+    id.parse().map_err(|_| failure(id, NotRemedied::NotFound))
+}
+
+fn failure(id: &str, why: NotRemedied) -> Failure {
+    match why {
+        NotRemedied::NotFound => {
+            Problem::new(Code::DeadLetterNotFound, format!("No campaign is parked at {id:?}.")).into()
+        }
+        error => unavailable(error),
     }
 }

@@ -93,6 +93,11 @@ impl ApiKeys {
         self.0.is_empty()
     }
 
+    /// The name of each key.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|entry| &*entry.caller.name)
+    }
+
     /// The role of each key.
     pub fn roles(&self) -> impl Iterator<Item = Role> {
         self.0.iter().map(|entry| entry.caller.role)

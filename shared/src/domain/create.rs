@@ -16,6 +16,12 @@ const MAX_NAME: usize = 200;
 /// The definition that `request` asks for, made with the secret `key_id`.
 pub fn definition(request: &wire::CreateCampaign, key_id: &str) -> Result<Definition, Invalid> {
     let id = CampaignId::parse(&request.id)?;
+    if id == CampaignId::service() {
+        return Err(Invalid::new(
+            "id",
+            "must have a letter or digit: acts on the whole service are noted under `-`",
+        ));
+    }
     let name = request.name.clone().unwrap_or_else(|| request.id.clone());
     check_name(&name)?;
     let per_user_limit = request.per_user_limit.unwrap_or(1);

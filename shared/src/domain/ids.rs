@@ -86,6 +86,13 @@ name!(
     request_key
 );
 
+impl CampaignId {
+    /// The name under which stands in the log what concerns no campaign but the whole service. No campaign can have it.
+    pub fn service() -> Self {
+        Self("-".into())
+    }
+}
+
 fn campaign_id(text: &str) -> Result<(), Invalid> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {

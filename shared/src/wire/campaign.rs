@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Time;
+use super::{Time, object};
 
 /// What `per_user_limit` counts over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -98,10 +98,10 @@ pub struct CreateCampaign {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock: Option<u64>,
     /// Several windows, ordered and disjoint.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object::list", skip_serializing_if = "Option::is_none")]
     pub windows: Option<Vec<Window>>,
     /// The same window every day.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     pub daily: Option<Daily>,
     /// Coupons a person may hold, 1 to 100; 1 when absent. Above 1 every ask needs an `Idempotency-Key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,10 +110,10 @@ pub struct CreateCampaign {
     #[serde(default)]
     pub limit_per: LimitPer,
     /// What a coupon is worth.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::object")]
     pub coupon: CouponTerms,
     /// People wait in line before they may ask.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     pub waiting_room: Option<WaitingRoom>,
 }
 
@@ -145,10 +145,10 @@ pub struct PatchCampaign {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock: Option<u64>,
     /// Changes of single windows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object::list", skip_serializing_if = "Option::is_none")]
     pub windows: Option<Vec<PatchWindow>>,
     /// New numbers of the waiting room; only for a campaign that has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     pub waiting_room: Option<WaitingRoom>,
 }
 

@@ -19,10 +19,23 @@ pub struct Pipeline {
     pub log: LogView,
     /// The ledger's projection.
     pub ledger: ProjectionView,
+    /// Most coupons a second that this instance writes to the ledger; null: no limit.
+    #[serde(default)]
+    pub ledger_rate: Option<u64>,
     /// Every campaign this instance serves.
     pub campaigns: Vec<CampaignPipeline>,
     /// What this instance depends on.
     pub dependencies: Vec<Dependency>,
+}
+
+/// `PATCH /v1/pipeline`: settings of one command instance, until it stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatchPipeline {
+    /// Most coupons a second that it writes to the ledger, at least 1; null: no limit.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required)]
+    pub ledger_rate: Option<u64>,
 }
 
 /// The log's identity and ends.
@@ -56,6 +69,17 @@ pub struct CampaignPipeline {
     pub rebuilds: u64,
     /// The log cannot be reached: nothing is decided (P5).
     pub log_away: bool,
+}
+
+/// Somebody who asked for a coupon of a campaign again and again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Asker {
+    /// Who.
+    pub user_id: String,
+    /// How often they asked, at most.
+    pub asks: u64,
+    /// How often at least. The two differ for whoever came when many had asked already.
+    pub at_least: u64,
 }
 
 /// One projection and how far it is behind. In seconds: the age of the oldest message it has not applied.
@@ -110,7 +134,8 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// An operator asked for a replay that has not ended yet.
     pub replaying: bool,
-    /// The message's bytes as text, cut after 4096 characters; coupon codes are masked.
+    /// The message's bytes as text, cut after 4096 characters; coupon codes are masked. `…/{id}/message` gives an
+    /// operator all of them as they are.
     pub message: String,
 }
 
@@ -128,7 +153,7 @@ pub struct AuditEntry {
     pub action: String,
     /// The campaign.
     pub campaign_id: String,
-    /// What the event says.
+    /// What the event says; in `before` those of its values that were others until then.
     #[schema(value_type = Object)]
     pub details: serde_json::Value,
 }

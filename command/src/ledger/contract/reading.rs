@@ -1,5 +1,7 @@
 //! What operators and `verify` read: the audit and the sums over rows.
 
+use firstcome_shared::domain::Window;
+
 use super::*;
 
 pub(super) async fn audit(
@@ -74,11 +76,71 @@ pub(in crate::ledger) async fn audits_several_entries_of_one_message(harness: Bo
         }
     }
     assert_eq!(seen.len(), 4);
-    assert_eq!(seen[..3], [r#"{"stock":30,"window":1}"#, r#"{"stock":20,"window":1}"#, "{}"]);
+    assert_eq!(
+        seen[..3],
+        [
+            r#"{"before":{"stock":20},"stock":30,"window":1}"#,
+            r#"{"before":{"stock":10},"stock":20,"window":1}"#,
+            r#"{"before":{"paused":false},"paused":true}"#,
+        ]
+    );
     assert_eq!(harness.number("SELECT count(*) FROM stock_entry").await, 3);
     assert_eq!(
         harness.number("SELECT count(*) FROM campaign WHERE definition LIKE '%\"stock\":30%'").await,
         1
+    );
+}
+
+/// An act says what was so before, also when that was written long ago, by another batch.
+pub(in crate::ledger) async fn audits_what_was_so_before(harness: Box<dyn Harness>) {
+    let ledger = harness.ledger();
+    let mut story = Story::default();
+    let claim = claim(ledger, "a", Millis(0)).await;
+    let actor = || ACTOR.to_owned();
+    let Event::CampaignCreated { mut definition, .. } = created("summer", 10) else { unreachable!() };
+    definition.windows.push(Window {
+        id: 2,
+        opens_at: Millis(1 << 41),
+        closes_at: Millis(1 << 42),
+        stock: 5,
+    });
+    let created = Event::CampaignCreated {
+        definition: definition.clone(),
+        incarnation: "one".to_owned(),
+        actor: actor(),
+    };
+    definition.name = "Summer".to_owned();
+    definition.windows[1].closes_at = Millis(1 << 43);
+    for event in [
+        created,
+        paused(),
+        Event::StockChanged { window: 2, stock: 7, actor: actor() },
+        Event::CampaignUpdated {
+            definition: {
+                definition.windows[1].stock = 7;
+                definition
+            },
+            actor: actor(),
+        },
+        Event::CampaignResumed { actor: actor() },
+        Event::CampaignCancelled { actor: actor() },
+    ] {
+        apply(ledger, &claim, &[story.tell("summer", event)]).await.unwrap();
+    }
+    let page = ledger.audit(None, None, 10).await.unwrap();
+    let seen: Vec<_> =
+        page.items.iter().map(|entry| (entry.action.as_str(), entry.details["before"].clone())).collect();
+    let window = serde_json::json!({"id": 2, "opens_at": 1_i64 << 41, "closes_at": 1_i64 << 42, "stock": 7});
+    assert_eq!(
+        seen,
+        [
+            ("campaign_cancelled", serde_json::json!({"cancelled": false})),
+            ("campaign_resumed", serde_json::json!({"paused": true})),
+            ("campaign_updated", serde_json::json!({"name": "summer", "windows": [window]})),
+            ("stock_changed", serde_json::json!({"stock": 5})),
+            ("campaign_paused", serde_json::json!({"paused": false})),
+            ("campaign_created", serde_json::Value::Null),
+        ]
     );
 }
 

@@ -1,8 +1,9 @@
-//! What a server's metrics say and no other answer does: its version, and by how much its stores differ from the log.
+//! What a server's metrics say and no other answer does: its version, promises that it found broken, and how many
+//! requests fail.
 
-use firstcome_shared::telemetry::{BUILD_INFO, DRIFT};
+use firstcome_shared::telemetry::{BUILD_INFO, DRIFT, HTTP_REQUESTS_TOTAL, OVERSOLD, SEQUENCE_GAPS};
 
-use crate::message::{Drift, Metrics};
+use crate::message::{Broken, Metrics, Promise};
 
 /// Reads Prometheus' text format, as far as it is needed.
 pub(super) fn read(text: &str) -> Metrics {
@@ -10,16 +11,28 @@ pub(super) fn read(text: &str) -> Metrics {
     for line in text.lines() {
         let Some((name, rest)) = line.split_once('{') else { continue };
         let Some((labels, value)) = rest.rsplit_once("} ") else { continue };
-        match name {
-            BUILD_INFO => metrics.version = metrics.version.or_else(|| label(labels, "version")),
-            DRIFT => {
-                let coupons = count(value);
-                if coupons > 0 {
-                    let part = |name| label(labels, name).unwrap_or_default();
-                    metrics.drift.push(Drift { campaign: part("campaign"), store: part("store"), coupons });
-                }
+        let value = count(value);
+        let promise = match name {
+            DRIFT => Promise::Same,
+            OVERSOLD => Promise::Stock,
+            SEQUENCE_GAPS => Promise::Sequence,
+            BUILD_INFO => {
+                metrics.version = metrics.version.or_else(|| label(labels, "version"));
+                continue;
             }
-            _ => {}
+            // Whoever asks whether it is ready and hears that it is not was answered well.
+            HTTP_REQUESTS_TOTAL if label(labels, "route").as_deref() != Some("/readyz") => {
+                metrics.requests += value;
+                let failed = label(labels, "status").is_some_and(|status| status.starts_with('5'));
+                metrics.failed += if failed { value } else { 0 };
+                continue;
+            }
+            _ => continue,
+        };
+        if value > 0 {
+            let part = |name| label(labels, name).unwrap_or_default();
+            let (campaign, store) = (part("campaign"), part("store"));
+            metrics.broken.push(Broken { promise, campaign, store, coupons: value });
         }
     }
     metrics
@@ -33,7 +46,7 @@ fn label(labels: &str, name: &str) -> Option<String> {
     labels.split(',').find_map(find)
 }
 
-/// A value is a floating-point number; coupons are whole.
+/// A value is a floating-point number; coupons and requests are whole.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -48,16 +61,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_version_and_drift_among_all_others() {
+    fn finds_version_broken_promises_and_failures_among_all_others() {
         let text = "# HELP firstcome_drift Coupons by which a store differs.\n\
                     # TYPE firstcome_drift gauge\n\
                     firstcome_drift{campaign=\"summer\",store=\"ledger\"} 2\n\
                     firstcome_drift{campaign=\"winter\",store=\"ledger\"} 0\n\
+                    firstcome_oversold{campaign=\"summer\",store=\"read_model\"} 3\n\
+                    firstcome_sequence_gaps{campaign=\"winter\",store=\"log\"} 1\n\
                     firstcome_stock{campaign=\"summer\"} 7\n\
+                    firstcome_http_requests_total{route=\"/v1/campaigns\",method=\"GET\",status=\"200\"} 90\n\
+                    firstcome_http_requests_total{route=\"/v1/campaigns\",method=\"GET\",status=\"503\"} 10\n\
+                    firstcome_http_requests_total{route=\"/readyz\",method=\"GET\",status=\"503\"} 400\n\
                     firstcome_build_info{service=\"firstcome\",version=\"0.1.0\"} 1\n\
                     no sense at all } 1\n";
-        let drift = Drift { campaign: "summer".into(), store: "ledger".into(), coupons: 2 };
-        assert_eq!(read(text), Metrics { version: Some("0.1.0".into()), drift: vec![drift] });
+        let broken = |promise, campaign: &str, store: &str, coupons| Broken {
+            promise,
+            campaign: campaign.into(),
+            store: store.into(),
+            coupons,
+        };
+        let expected = Metrics {
+            version: Some("0.1.0".into()),
+            broken: vec![
+                broken(Promise::Same, "summer", "ledger", 2),
+                broken(Promise::Stock, "summer", "read_model", 3),
+                broken(Promise::Sequence, "winter", "log", 1),
+            ],
+            requests: 100,
+            failed: 10,
+        };
+        assert_eq!(read(text), expected);
         assert_eq!(read(""), Metrics::default());
     }
 }

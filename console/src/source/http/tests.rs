@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use firstcome_shared::position::Position;
-use firstcome_shared::wire::{Code, Page, Problem};
+use firstcome_shared::wire::{Campaign, CampaignState, Code, Page, Problem};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -145,6 +145,50 @@ async fn asks_the_next_server_when_one_is_away_or_has_no_such_path() {
     assert!(other_half.is_other_half(), "{other_half:?}");
 }
 
+/// It answers, and lists campaigns, but cannot reach the gate: whoever can is asked, for pictures and for orders.
+#[tokio::test]
+async fn an_instance_that_is_cut_off_from_the_gate_is_left_for_one_that_is_not() {
+    let problem = (503, json(&Problem::new(Code::Unavailable, "It is safe to ask again.")));
+    let blind = Campaign { state: CampaignState::Unavailable, ..fixture::campaign("summer") };
+    let page = |campaign: Campaign| (200, json(&Page { items: vec![campaign], next: None }));
+    let (cut_off, asked) = serve(Answers::from([
+        ("GET /v1/campaigns?limit=200", page(blind)),
+        ("GET /v1/campaigns/summer", problem.clone()),
+        ("POST /v1/campaigns/summer/pause", problem.clone()),
+    ]))
+    .await;
+    let (query, _) = serve(Answers::new()).await;
+    let (healthy, _) = serve(Answers::from([
+        ("GET /v1/campaigns?limit=200", page(fixture::campaign("summer"))),
+        ("GET /v1/campaigns/summer", (200, json(&fixture::campaign("summer")))),
+        ("POST /v1/campaigns/summer/pause", (200, json(&fixture::campaign("summer")))),
+    ]))
+    .await;
+    let pause = Order { campaign: "summer".into(), change: Change::Pause };
+    let all = [&*cut_off, &query, &healthy];
+
+    assert!(http(&all).send(&pause).await.unwrap().is_some());
+    assert!(http(&all).fetch(&Feed::Campaign("summer".into())).await.is_ok());
+    assert_eq!(asked.lock().unwrap().drain(..).count(), 2);
+    let http_of_all = http(&all);
+    for _ in 0..2 {
+        match http_of_all.fetch(&Feed::Campaigns).await {
+            Ok(Data::Campaigns(seen)) => assert_eq!(seen[0].state, CampaignState::Open),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(asked.lock().unwrap().len(), 1, "the one that knows more is asked first from then on");
+
+    // Where nobody knows more, that is what is seen, and the refusal says why.
+    let alone = http(&[&cut_off, &query]);
+    match alone.fetch(&Feed::Campaigns).await {
+        Ok(Data::Campaigns(seen)) => assert_eq!(seen[0].state, CampaignState::Unavailable),
+        other => panic!("{other:?}"),
+    }
+    let refused = alone.send(&pause).await.unwrap_err();
+    assert!(matches!(&refused, Failure::Refused(why) if why.code == Code::Unavailable), "{refused:?}");
+}
+
 #[tokio::test]
 async fn a_server_that_hangs_is_left_for_another_within_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -195,6 +239,54 @@ async fn dead_letters_and_acts_come_from_the_half_that_has_them_and_are_mended_t
         assert!(request.starts_with(&order.request()), "{request}");
         assert!(request.contains("authorization: Bearer k3y"), "{request}");
     }
+}
+
+#[tokio::test]
+async fn who_asked_most_is_counted_over_all_instances() {
+    const PATH: &str = "GET /v1/campaigns/summer/askers";
+    let page = |askers: &[(&str, u64, u64)]| {
+        let asker = |&(user, asks, at_least): &(&str, u64, u64)| serde_json::json!({"user_id": user, "asks": asks, "at_least": at_least});
+        let items: Vec<_> = askers.iter().map(asker).collect();
+        (200, json(&serde_json::json!({"items": items, "next": null})))
+    };
+    let (one, _) = serve(Answers::from([(PATH, page(&[("b", 9, 9), ("a", 5, 4)]))])).await;
+    let (two, _) = serve(Answers::from([(PATH, page(&[("a", 8, 8), ("c", 1, 1)]))])).await;
+    let (query, _) = serve(Answers::new()).await;
+    let (away, _socket) = nobody();
+    let feed = Feed::Askers("summer".into());
+    match http(&[&one, &query, &two, &away]).fetch(&feed).await {
+        Ok(Data::Askers(askers)) => {
+            let seen: Vec<_> =
+                askers.iter().map(|asker| (asker.user_id.as_str(), asker.asks, asker.at_least)).collect();
+            assert_eq!(seen, [("a", 13, 12), ("b", 9, 9), ("c", 1, 1)]);
+        }
+        other => panic!("{other:?}"),
+    }
+    let failure = http(&[&query, &away]).fetch(&feed).await.unwrap_err();
+    assert!(matches!(failure, Failure::Unreachable(_)), "{failure:?}");
+}
+
+/// A rate is each instance's own: all of them are told, and one that did not hear of it is named.
+#[tokio::test]
+async fn a_rate_is_sent_to_every_instance_of_the_command_side() {
+    let taken = || Answers::from([("PATCH /v1/pipeline", (200, json(&fixture::pipeline(fixture::NOW))))]);
+    let ((one, first), (two, second), (query, _)) =
+        (serve(taken()).await, serve(taken()).await, serve(Answers::new()).await);
+    let order = Order::ledger_rate(Some(500));
+    assert_eq!(http(&[&one, &query, &two]).send(&order).await.unwrap(), None);
+    for asked in [&first, &second] {
+        let asked: Vec<String> = asked.lock().unwrap().drain(..).collect();
+        assert!(asked.len() == 1 && asked[0].ends_with("{\"ledger_rate\":500}"), "{asked:?}");
+    }
+    let (away, _socket) = nobody();
+    let failure = http(&[&away, &two]).send(&order).await.unwrap_err();
+    let name = away.strip_prefix("http://").unwrap();
+    assert!(
+        matches!(&failure, Failure::Unreachable(why) if *why == format!("{name}: connection refused")),
+        "{failure:?}"
+    );
+    assert_eq!(second.lock().unwrap().len(), 1, "the other one was told all the same");
+    assert!(http(&[&query]).send(&order).await.unwrap_err().is_other_half());
 }
 
 #[tokio::test]

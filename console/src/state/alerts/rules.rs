@@ -4,7 +4,7 @@ use firstcome_shared::clock::Millis;
 use firstcome_shared::wire::{Campaign, CampaignPipeline, Pipeline, ProjectionView};
 
 use super::{Alert, Severity};
-use crate::message::{Health, Side};
+use crate::message::{Broken, Health, Promise, Side};
 use crate::state::{Picture, Server, Standing, State};
 use crate::text;
 use Severity::{Page, Warn};
@@ -15,6 +15,8 @@ const LAG_SECONDS: f64 = 30.0;
 const OUTBOX_MS: u64 = 5_000;
 /// A queue so full, in percent, soon tells people to come back later.
 const QUEUE_PERCENT: u64 = 90;
+/// Too many requests must fail at so many looks on end: one is soon over.
+const FAILING_LOOKS: u32 = 2;
 /// A server may miss an answer or two, in milliseconds.
 const PATIENCE: i64 = 2_000;
 
@@ -69,20 +71,38 @@ fn servers(state: &State, now: Millis, alerts: &mut Vec<Alert>) {
                     let advice = "Send callers elsewhere until it is ready again. Its log says more.";
                     alerts.push(Alert::new(Page, format!("ready {name}"), title, advice));
                 }
-                for drift in server.drift.iter().filter(|drift| drift.coupons > 0) {
-                    let store = drift.store.replace('_', " ");
-                    let title = format!(
-                        "{}: the {store} differs from the log by {} coupons",
-                        drift.campaign,
-                        text::count(drift.coupons)
-                    );
-                    let advice = "A promise is broken: `firstcome verify` names every difference.";
-                    alerts.push(Alert::new(Page, format!("drift {} {store}", drift.campaign), title, advice));
+                alerts.extend(server.broken.iter().map(broken));
+                if server.failing.looks >= FAILING_LOOKS {
+                    let percent = text::percent(server.failing.failed, server.failing.requests).max(1);
+                    let title = format!("{name}: {percent} % of all requests fail");
+                    let advice = "People see errors, or are told to ask again. Its log says why.";
+                    alerts.push(Alert::new(Page, format!("errors {name}"), title, advice));
                 }
             }
             _ => {}
         }
     }
+}
+
+/// What a server found out about its stores.
+fn broken(broken: &Broken) -> Alert {
+    let (campaign, store) = (&broken.campaign, broken.store.replace('_', " "));
+    let coupons = text::count(broken.coupons);
+    let all = "A promise is broken: `firstcome verify` names every difference.";
+    let (key, title, advice) = match broken.promise {
+        Promise::Same => {
+            ("drift", format!("{campaign}: the {store} differs from the log by {coupons} coupons"), all)
+        }
+        Promise::Sequence => {
+            ("gap", format!("{campaign}: {coupons} numbers are missing or out of order in the {store}"), all)
+        }
+        Promise::Stock => (
+            "oversold",
+            format!("{campaign}: {coupons} coupons more were issued than there are, the {store} says"),
+            "A promise is broken: pause it; `firstcome verify` names differences.",
+        ),
+    };
+    Alert::new(Page, format!("{key} {campaign} {store}"), title, advice)
 }
 
 /// `other` is there and has all that `server` has.
@@ -208,7 +228,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::{self, NOW, campaigns, fetch, state};
-    use crate::message::{Data, Drift, Failure, Feed, Message, Metrics};
+    use crate::message::{Data, Failure, Feed, Message, Metrics};
     use crate::update::update;
 
     fn titles(state: &State) -> Vec<String> {
@@ -274,17 +294,42 @@ mod tests {
             campaign.now = Time(NOW.plus(1));
         }
         fetch(&mut state, Feed::Campaigns, Data::Campaigns(broken), NOW);
-        let drift = Drift { campaign: "summer".into(), store: "read_model".into(), coupons: 2 };
-        let metrics = Metrics { version: None, drift: vec![drift] };
+        let found = |promise, coupons| Broken {
+            promise,
+            campaign: "summer".into(),
+            store: "read_model".into(),
+            coupons,
+        };
+        let found = vec![found(Promise::Same, 2), found(Promise::Stock, 1_200), found(Promise::Sequence, 3)];
+        let metrics = Metrics { broken: found, ..Metrics::default() };
         fetch(&mut state, Feed::Metrics(0), Data::Metrics(metrics), NOW);
         assert_eq!(
             titles(&state),
             [
                 "PAGE summer: the read model differs from the log by 2 coupons",
+                "PAGE summer: 3 numbers are missing or out of order in the read model",
                 "PAGE winter-sale: its gate does not tell what it stands at",
+                "PAGE summer: 1,200 coupons more were issued than there are, the read model says",
                 "PAGE summer: issued 5,401 and left 4,600 do not make up its stock of 10,000",
             ]
         );
+    }
+
+    #[test]
+    fn requests_that_fail_page_when_it_lasts() {
+        let mut state = state(80, 24, false);
+        let mut look = |requests, failed| {
+            let metrics = Metrics { requests, failed, ..Metrics::default() };
+            fetch(&mut state, Feed::Metrics(0), Data::Metrics(metrics), NOW);
+            titles(&state)
+        };
+        let none = [] as [&str; 0];
+        assert_eq!(look(1_000, 0), none);
+        assert_eq!(look(2_000, 30), none, "once may be soon over");
+        assert_eq!(look(3_000, 60), ["PAGE 127.0.0.1:8080: 3 % of all requests fail"]);
+        assert_eq!(look(4_000, 70), none, "one in a hundred is not too many");
+        assert_eq!(look(50, 4), none);
+        assert_eq!(look(60, 8), none, "started anew, and a few are nobody's concern");
     }
 
     #[test]

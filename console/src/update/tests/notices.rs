@@ -4,7 +4,7 @@ use firstcome_shared::wire::{CampaignState, StateReason};
 
 use super::parked;
 use crate::fixture::{self, NOW, campaigns, fetch, state};
-use crate::message::{Data, Drift, Effect, Failure, Feed, Health, Message, Metrics};
+use crate::message::{Broken, Data, Effect, Failure, Feed, Health, Message, Metrics, Promise};
 use crate::update::update;
 
 fn notified(effects: &[Effect]) -> Vec<&str> {
@@ -51,8 +51,9 @@ fn who_does_not_look_is_told_of_openings_and_of_the_last_coupon() {
 fn who_does_not_look_is_told_of_a_broken_promise_and_not_of_what_can_wait() {
     let mut state = state(80, 24, false);
     update(&mut state, Message::Focus(false), NOW);
-    let drift = Drift { campaign: "summer".into(), store: "ledger".into(), coupons: 2 };
-    let broken = Metrics { drift: vec![drift], ..fixture::metrics() };
+    let (campaign, store) = ("summer".into(), "ledger".into());
+    let drift = Broken { promise: Promise::Same, campaign, store, coupons: 2 };
+    let broken = Metrics { broken: vec![drift], ..fixture::metrics() };
     let message = || Message::Fetched(Feed::Metrics(0), Ok(Data::Metrics(broken.clone())));
     let effects = update(&mut state, message(), NOW);
     assert_eq!(notified(&effects), ["summer: the ledger differs from the log by 2 coupons"]);

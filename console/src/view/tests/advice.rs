@@ -4,7 +4,7 @@ use firstcome_shared::wire::CampaignState;
 
 use super::SMALL;
 use crate::fixture::{self, NOW, fetch};
-use crate::message::{Data, Drift, Failure, Feed, Health, Message, Metrics};
+use crate::message::{Broken, Data, Failure, Feed, Health, Message, Metrics, Promise};
 use crate::state::rules;
 use crate::text;
 use crate::update::update;
@@ -33,8 +33,17 @@ fn what_to_do_is_not_cut_off_at_80_columns() {
     }
     let health = Health::NotReady("not ready".into());
     fetch(&mut state, Feed::Health(2), Data::Health(health), NOW);
-    let drift = Drift { campaign: "summer".into(), store: "ledger".into(), coupons: 2 };
-    fetch(&mut state, Feed::Metrics(2), Data::Metrics(Metrics { version: None, drift: vec![drift] }), NOW);
+    let broken = [Promise::Same, Promise::Stock, Promise::Sequence].map(|promise| Broken {
+        promise,
+        campaign: "summer".into(),
+        store: "ledger".into(),
+        coupons: 2,
+    });
+    for look in 0..3 {
+        let metrics =
+            Metrics { broken: broken.to_vec(), requests: look * 100, failed: look * 50, version: None };
+        fetch(&mut state, Feed::Metrics(2), Data::Metrics(metrics), NOW);
+    }
     let mut broken = fixture::campaigns(NOW.plus(1));
     broken[0].issued += 1;
     broken[1].state = CampaignState::Unavailable;
@@ -46,7 +55,7 @@ fn what_to_do_is_not_cut_off_at_80_columns() {
     seen.extend(rules(&state, NOW));
     seen.sort_by(|a, b| a.advice.cmp(&b.advice));
     seen.dedup_by(|a, b| a.advice == b.advice);
-    assert!(seen.len() >= 14, "{seen:#?}");
+    assert!(seen.len() >= 15, "{seen:#?}");
     for alert in seen {
         assert!(text::width(&alert.advice) <= 70, "{} cells: {}", text::width(&alert.advice), alert.advice);
     }

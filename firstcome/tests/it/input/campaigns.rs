@@ -46,6 +46,13 @@ async fn campaigns_that_make_no_sense_are_refused() {
         (with("id", json!("")), "id"),
         (with("id", json!("Summer")), "id"),
         (with("id", json!("../log")), "id"),
+        (with("id", json!("-")), "id"),
+        (windows(vec![json!([from_now(0), from_now(1_000), 5])]), "windows[0]"),
+        (
+            json!({ "id": "bad", "daily": ["2031-01-01", "2031-01-03", "10:00", "11:00", "Asia/Seoul", 10] }),
+            "daily",
+        ),
+        (with("coupon", json!([20])), "coupon"),
         (with("id", json!("x".repeat(65))), "id"),
         (with("closes_at", json!(from_now(-2_000))), "closes_at"),
         (with("closes_at", json!(from_now(-1))), "closes_at"),

@@ -72,6 +72,32 @@ async fn a_parked_campaign_is_listed_without_codes_and_others_go_on() {
     assert_eq!(lag.positions, ["0-5".parse().unwrap()]);
 }
 
+/// The list shows the beginning, masked; an operator gets what stands in the log, whatever its length and bytes.
+#[tokio::test]
+async fn an_operator_downloads_the_message_byte_for_byte() {
+    let mut rig = Rig::new().await;
+    rig.read();
+    rig.history.create("summer", 9);
+    rig.level().await;
+    let garbled: Vec<u8> = (0..9_000_u32).map(|n| u8::try_from(n % 256).unwrap()).collect();
+    let subject = Subject::decisions(&id("summer"));
+    rig.log.append(&subject, 1, garbled.clone().into()).await.unwrap();
+    let listed = until("parked", async || letters(&rig).await.pop()).await;
+    assert_eq!((listed.id.as_str(), listed.message.chars().count()), ("0-2", 4_096));
+
+    let response = rig.send(Role::Operator, "GET", &format!("{LIST}/0-2/message")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["content-type"], "application/octet-stream");
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    assert_eq!(bytes, garbled);
+    let refused = rig.refused(Role::Issuer, "GET", &format!("{LIST}/0-2/message")).await;
+    assert_eq!(refused.code, Code::Forbidden, "codes are money");
+    for unknown in ["0-1", "1-2", "x"] {
+        let refused = rig.refused(Role::Operator, "GET", &format!("{LIST}/{unknown}/message")).await;
+        assert_eq!(refused.code, Code::DeadLetterNotFound, "{unknown}");
+    }
+}
+
 #[tokio::test]
 async fn a_replay_is_logged_and_tried() {
     let rig = parked().await;
