@@ -107,7 +107,7 @@ async fn every_route_is_open_to_its_role_and_those_above_alone() {
 
 /// Every route that changes something, and what the audit log calls it. Whoever adds a route adds it here, and sees to it
 /// that it is seen.
-const MUTATING: [(&str, &str); 11] = [
+const MUTATING: [(&str, &str); 12] = [
     ("POST /v1/campaigns", "campaign_created"),
     ("PATCH /v1/campaigns/{id}", "campaign_updated"),
     ("POST /v1/campaigns/{id}/pause", "campaign_paused"),
@@ -116,6 +116,7 @@ const MUTATING: [(&str, &str); 11] = [
     ("POST /v1/campaigns/{id}/cancel", "campaign_cancelled"),
     ("POST /v1/dead-letters/{id}/replay", "replay ledger"),
     ("POST /v1/history/dead-letters/{id}/replay", "replay read_model"),
+    ("PATCH /v1/pipeline", "ledger_rate"),
     ("DELETE /v1/dead-letters/{id}", "discard ledger"),
     ("DELETE /v1/history/dead-letters/{id}", "discard read_model"),
     // Not an operator's act: it stands in the log as a coupon.
@@ -165,6 +166,7 @@ async fn every_route_that_changes_something_names_who_did_it() {
         }
     }
     api.patch("/v1/campaigns/there", &json!({ "name": "There" })).await.with(200);
+    api.patch("/v1/pipeline", &json!({ "ledger_rate": 1_000 })).await.with(200);
     for act in ["pause", "resume", "rebuild", "cancel"] {
         api.act(&format!("/v1/campaigns/there/{act}")).await.with(200);
     }
@@ -174,7 +176,7 @@ async fn every_route_that_changes_something_names_who_did_it() {
             let audit = api.get("/v1/audit-log?limit=1000").await.with(200);
             let mut entries = audit["items"].as_array().unwrap().iter();
             let said = |entry: &serde_json::Value| match entry["details"]["action"].as_str() {
-                Some("rebuild") => "rebuild".to_owned(),
+                Some(act @ ("rebuild" | "ledger_rate")) => act.to_owned(),
                 Some(act) => {
                     let target = entry["details"]["target"].as_str().unwrap_or_default();
                     format!("{act} {}", target.split(' ').next().unwrap_or_default())

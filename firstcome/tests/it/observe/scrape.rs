@@ -66,12 +66,13 @@ async fn what_is_exported_is_documented_and_the_other_way_round() {
     server.api.create("summer", 20).await;
     ask_all(&server.api, "summer", &people("crowd", 30)).await;
     assert_level(&server.api, "summer").await;
-    // What is known only after a while: a comparison of each store.
+    // What is known only after a while: a look at the campaign, a comparison of each store.
     let known = async || {
         let text = scrape(&server.api).await;
-        (text.matches("firstcome_drift_checked_timestamp_seconds{").count() == 3).then_some(text)
+        let compared = text.matches("firstcome_drift_checked_timestamp_seconds{").count() == 3;
+        (compared && text.contains("firstcome_issue_requests_total{")).then_some(text)
     };
-    let text = eventually("every store was compared once", known).await;
+    let text = eventually("the campaign is shown, and every store was compared once", known).await;
 
     let exported = documented(&text);
     for metric in METRICS {
