@@ -10,7 +10,7 @@ fn redraw(criterion: &mut Criterion) {
     let picture = RefCell::new(Picture::new(200, 60, 1_000));
     // Each with the banner of a hundred alerts above.
     for (screen, seen) in
-        [("campaigns", "campaign-0998"), ("pipeline", "read model"), ("alerts", "PAGE  campaign-0000")]
+        [("campaigns", "campaign-0080"), ("pipeline", "read model"), ("alerts", "PAGE  campaign-0000")]
     {
         picture.borrow_mut().turn_to(screen);
         picture.borrow_mut().redraw();
