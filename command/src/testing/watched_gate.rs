@@ -26,6 +26,7 @@ pub(crate) struct WatchedGate {
     commanded: AtomicU64,
     incarnation_reads: AtomicU64,
     away: AtomicBool,
+    remote: AtomicBool,
     full: AtomicBool,
     glances_away: AtomicBool,
     load_time: Mutex<Duration>,
@@ -56,6 +57,7 @@ impl WatchedGate {
             commanded: AtomicU64::new(0),
             incarnation_reads: AtomicU64::new(0),
             away: AtomicBool::new(false),
+            remote: AtomicBool::new(false),
             full: AtomicBool::new(false),
             glances_away: AtomicBool::new(false),
             load_time: Mutex::default(),
@@ -118,6 +120,11 @@ impl WatchedGate {
         self.outbox_thread.lock().unwrap().clone()
     }
 
+    /// Counts as a gate in another process from now on.
+    pub(crate) fn become_remote(&self) {
+        self.remote.store(true, Ordering::SeqCst);
+    }
+
     /// Replies that name the incarnation so far.
     pub(crate) fn incarnation_calls(&self) -> u64 {
         self.incarnation_reads.load(Ordering::SeqCst)
@@ -140,7 +147,7 @@ impl Gate for WatchedGate {
     }
 
     fn is_remote(&self) -> bool {
-        self.inner.is_remote()
+        self.inner.is_remote() || self.remote.load(Ordering::SeqCst)
     }
 
     async fn incarnation(&self, campaign: &CampaignId) -> Result<String, GateError> {

@@ -181,3 +181,25 @@ async fn appends_may_go_wrong_in_every_way_and_nothing_is_lost_or_twice() {
     world.audit("summer", 60, 1).await;
     assert_eq!(world.epoch("summer").await, 1);
 }
+
+/// A remote gate decides one batch while an append is in flight, and only one; everybody is told in order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_remote_gate_decides_one_batch_ahead() {
+    let (world, instance) = World::with_summer(100).await;
+    instance.gate.become_remote();
+    instance.log.appends.shut();
+    let ann = instance.asking("summer", person("ann")).await;
+    instance.log.appends.somebody_waits().await;
+    let bob = instance.asking("summer", person("bob")).await;
+    until("bob is decided", || async { world.decision("summer", 1).await == 2 }).await;
+    let cid = instance.asking("summer", person("cid")).await;
+    assert!(!ann.is_finished() && !bob.is_finished(), "nothing is logged yet");
+    assert_eq!(world.decision("summer", 1).await, 2, "cid waits");
+    instance.log.appends.open();
+    let mut told = Vec::new();
+    for asking in [ann, bob, cid] {
+        told.push(issued(&within("everybody is told", asking).await.unwrap()).seq);
+    }
+    assert_eq!(told, [1, 2, 3]);
+    world.audit("summer", 3, 1).await;
+}
