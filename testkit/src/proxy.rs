@@ -17,6 +17,7 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::watch,
+    task::JoinSet,
     time::sleep,
 };
 
@@ -35,13 +36,6 @@ enum Mode {
     Cut,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct State {
-    mode: Mode,
-    /// How often it was cut: a connection that is older than the last time ends, also when all is well again since.
-    cuts: u32,
-}
-
 #[derive(Clone, Copy)]
 enum Way {
     There,
@@ -49,10 +43,10 @@ enum Way {
 }
 
 impl Way {
-    fn open(self, state: State) -> bool {
+    fn open(self, mode: Mode) -> bool {
         match self {
-            Self::There => matches!(state.mode, Mode::Open | Mode::Mute),
-            Self::Back => state.mode == Mode::Open,
+            Self::There => matches!(mode, Mode::Open | Mode::Mute),
+            Self::Back => mode == Mode::Open,
         }
     }
 }
@@ -61,7 +55,9 @@ impl Way {
 #[derive(Debug)]
 pub struct Proxy {
     addr: SocketAddr,
-    state: watch::Sender<State>,
+    mode: watch::Sender<Mode>,
+    /// Whether clients can connect: what `serve` has made of the mode.
+    listening: watch::Receiver<bool>,
     asked: Arc<AtomicU64>,
 }
 
@@ -69,11 +65,12 @@ impl Proxy {
     /// A proxy in front of `addr` (`host:port`), which need not be there yet.
     pub async fn to(addr: &str) -> Self {
         let port = port::free();
-        let listener = listen(port).await;
-        let state = watch::Sender::new(State { mode: Mode::Open, cuts: 0 });
+        let (mode, watched) = watch::channel(Mode::Open);
+        let (told, listening) = watch::channel(true);
         let asked = Arc::default();
-        tokio::spawn(serve(listener, port, addr.to_owned(), state.subscribe(), Arc::clone(&asked)));
-        Self { addr: (Ipv4Addr::LOCALHOST, port).into(), state, asked }
+        let line = Line { server: addr.to_owned(), mode: watched, asked: Arc::clone(&asked) };
+        tokio::spawn(serve(listen(port).await, port, line, told));
+        Self { addr: (Ipv4Addr::LOCALHOST, port).into(), mode, listening, asked }
     }
 
     /// Bytes that clients have sent so far: who was not asked got none.
@@ -86,9 +83,10 @@ impl Proxy {
         self.addr.to_string()
     }
 
-    /// Drops all connections, with whatever is on its way in them, and refuses new ones.
-    pub fn cut(&self) {
-        self.state.send_modify(|state| *state = State { mode: Mode::Cut, cuts: state.cuts + 1 });
+    /// Drops all connections, with whatever is on its way in them, and refuses new ones. Returns when that is so.
+    pub async fn cut(&self) {
+        self.set(Mode::Cut);
+        self.until_listening(false).await;
     }
 
     /// Passes nothing on, either way, on old connections and new ones. What is sent meanwhile is kept.
@@ -101,90 +99,88 @@ impl Proxy {
         self.set(Mode::Mute);
     }
 
-    /// As at first. What a stall kept is passed on.
-    pub fn heal(&self) {
+    /// As at first. What a stall kept is passed on. Returns when clients can connect.
+    pub async fn heal(&self) {
         self.set(Mode::Open);
+        self.until_listening(true).await;
     }
 
     fn set(&self, mode: Mode) {
-        self.state.send_modify(|state| state.mode = mode);
+        self.mode.send_replace(mode);
     }
+
+    async fn until_listening(&self, wanted: bool) {
+        let _ = self.listening.clone().wait_for(|listening| *listening == wanted).await;
+    }
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Line {
+    server: String,
+    mode: watch::Receiver<Mode>,
+    asked: Arc<AtomicU64>,
 }
 
 /// Accepts clients, and does not listen while it is cut. Ends with the proxy.
-async fn serve(
-    first: TcpListener,
-    port: u16,
-    server: String,
-    mut state: watch::Receiver<State>,
-    asked: Arc<AtomicU64>,
-) {
+async fn serve(first: TcpListener, port: u16, mut line: Line, listening: watch::Sender<bool>) {
     let mut listener = first;
+    let mut watched = line.mode.clone();
     loop {
-        let cuts = state.borrow().cuts;
-        let mut watched = state.clone();
+        let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 biased;
-                changed = watched.wait_for(|state| state.cuts != cuts) => match changed {
+                cut = watched.wait_for(|mode| *mode == Mode::Cut) => match cut {
                     Ok(_) => break,
                     Err(_) => return,
                 },
+                Some(_) = connections.join_next() => {}
                 client = listener.accept() => if let Ok((client, _)) = client {
-                    tokio::spawn(carry(client, server.clone(), state.clone(), cuts, Arc::clone(&asked)));
+                    connections.spawn(carry(client, line.clone()));
                 },
             }
         }
+        connections.shutdown().await;
         drop(listener);
-        if state.wait_for(|state| state.mode != Mode::Cut).await.is_err() {
+        listening.send_replace(false);
+        if line.mode.wait_for(|mode| *mode != Mode::Cut).await.is_err() {
             return;
         }
         listener = listen(port).await;
+        listening.send_replace(true);
     }
 }
 
-/// One connection, until it ends or is cut.
-async fn carry(
-    client: TcpStream,
-    server: String,
-    mut state: watch::Receiver<State>,
-    cuts: u32,
-    asked: Arc<AtomicU64>,
-) {
-    let mut watched = state.clone();
-    let through = async {
-        // A stalled network does not even connect.
-        state.wait_for(|state| Way::There.open(*state)).await.map_err(io::Error::other)?;
-        let server = TcpStream::connect(server).await?;
-        client.set_nodelay(true)?;
-        server.set_nodelay(true)?;
-        let (from_client, to_client) = client.into_split();
-        let (from_server, to_server) = server.into_split();
-        let answered = AtomicU64::new(0);
-        tokio::try_join!(
-            pass(from_client, to_server, state.clone(), Way::There, &asked),
-            pass(from_server, to_client, state, Way::Back, &answered)
-        )
-    };
-    tokio::select! {
-        biased;
-        _ = watched.wait_for(|state| state.cuts != cuts) => {}
-        _ = through => {}
-    }
+/// One connection, until it ends.
+async fn carry(client: TcpStream, mut line: Line) -> io::Result<()> {
+    // A stalled network does not even connect.
+    line.mode.wait_for(|mode| Way::There.open(*mode)).await.map_err(io::Error::other)?;
+    let server = TcpStream::connect(line.server).await?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let answered = AtomicU64::new(0);
+    tokio::try_join!(
+        pass(from_client, to_server, line.mode.clone(), Way::There, &line.asked),
+        pass(from_server, to_client, line.mode, Way::Back, &answered)
+    )?;
+    Ok(())
 }
 
 /// Passes bytes on, one way, as long as the mode allows.
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut state: watch::Receiver<State>,
+    mut mode: watch::Receiver<Mode>,
     way: Way,
     passed: &AtomicU64,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let count = from.read(&mut buffer).await?;
-        state.wait_for(|state| way.open(*state)).await.map_err(io::Error::other)?;
+        mode.wait_for(|mode| way.open(*mode)).await.map_err(io::Error::other)?;
         if count == 0 {
             return to.shutdown().await;
         }

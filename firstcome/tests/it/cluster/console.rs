@@ -75,7 +75,7 @@ async fn an_instance_that_is_cut_off_from_the_log_is_not_asked_to_act() {
     let tmux = Tmux::start(120, 40).await;
     tmux.starts(&format!("console --operator --server {}", stack.addresses()));
     tmux.shows("● open").await;
-    stack.wire.cut();
+    stack.wire.cut().await;
     tmux.shows("The log (jetstream) is away").await;
     tmux.types("p");
     tmux.shows("POST /v1/campaigns/shown/pause").await;

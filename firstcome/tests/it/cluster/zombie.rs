@@ -45,7 +45,7 @@ async fn a_batch_that_was_held_back_while_the_gate_was_rebuilt_is_told_to_nobody
     let alive = coupons(&alive);
     assert_eq!(alive.len(), 50);
     assert_eq!(alive.iter().map(|coupon| coupon.seq).collect::<Vec<_>>(), (21..=70).collect::<Vec<_>>());
-    stack.wire.heal();
+    stack.wire.heal().await;
     let held = held.await.unwrap();
     let nothing = held.iter().filter(|told| **told == Told::Again("unavailable".to_owned())).count();
     assert!(nothing >= decided - 20, "nobody of the batch was told anything: {held:?}");
@@ -82,8 +82,8 @@ async fn an_acknowledgement_that_is_lost_costs_nobody_a_coupon_and_gives_nobody_
             (rows["count"].as_u64().unwrap() > logged).then_some(())
         })
         .await;
-        stack.wire.cut();
-        stack.wire.heal();
+        stack.wire.cut().await;
+        stack.wire.heal().await;
         let first_told = asking.await.unwrap();
         let again = ask_all(stack.api(), "doubt", &crowd).await;
         for (first_told, again) in first_told.iter().zip(&again) {

@@ -56,11 +56,11 @@ async fn a_commit_in_doubt_is_applied_once() {
 
     let (outcome, ()) = tokio::join!(ledger.apply(&claim, 0, &batch, 2), async {
         until_held(&mut beside).await;
-        proxy.cut();
+        proxy.cut().await;
     });
     assert_unavailable(&outcome);
     assert_eq!(number(&mut beside, "SELECT count(*) FROM coupon").await, 0, "not yet");
-    proxy.heal();
+    proxy.heal().await;
     // Who looks before the commit comes through sees the old checkpoint, and is refused with what he makes of it.
     assert_eq!(sequence(&ledger).await, 0);
     let (outcome, ()) = tokio::join!(ledger.apply(&claim, 0, &batch, 2), async {
@@ -103,10 +103,10 @@ async fn the_reader_gets_over_a_commit_in_doubt() {
     };
     let reader = tokio::spawn(reader.run(stop.clone()));
     until_held(&mut beside).await;
-    proxy.cut();
+    proxy.cut().await;
     beside.execute(LET_GO).await.unwrap();
     until("noticed", async || progress.stalled().is_some()).await;
-    proxy.heal();
+    proxy.heal().await;
     tokio::time::timeout(DEADLINE, progress.wait_for(Position::new(0, 2))).await.unwrap();
     until("well again", async || progress.stalled().is_none()).await;
     assert_eq!((sequence(&ledger).await, count(&ledger).await), (2, 2));
@@ -266,7 +266,7 @@ async fn a_network_that_swallows_everything_is_unavailable_within_the_deadline()
     until("taken over", async || matches!(other.claim(0, "b", Millis(TTL_MS), TTL_MS).await, Ok(Some(2))))
         .await;
     other.apply(&held(2), 2, &next, 3).await.unwrap();
-    proxy.heal();
+    proxy.heal().await;
     until("well again", async || ledger.checkpoint(0).await.is_ok()).await;
     assert_stale(&ledger.apply(&claim, 3, &[], 4).await);
     assert_eq!((sequence(&ledger).await, count(&ledger).await), (3, 3));

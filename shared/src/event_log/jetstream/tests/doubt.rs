@@ -41,8 +41,8 @@ async fn cut_off_between_publish_and_acknowledgement_the_same_bytes_are_refused(
     proxy.stall_answers();
     let outcome = log.append(&subject, end, text(1)).await;
     assert!(unavailable(&outcome), "{outcome:?}");
-    proxy.cut();
-    proxy.heal();
+    proxy.cut().await;
+    proxy.heal().await;
     let end = settle(&*log, &subject, end, &text(1)).await;
     let refused = log.append(&subject, 1, text(1)).await;
     assert!(matches!(refused, Err(AppendError::Refused { end: now }) if now == end), "{refused:?}");
@@ -62,7 +62,7 @@ async fn a_first_copy_that_comes_late_is_not_stored_behind_another_message() {
     let outcome = slow.append(&subject, end, text(1)).await;
     assert!(unavailable(&outcome), "{outcome:?}");
     let others = fast.append(&subject, end, text(2)).await.unwrap();
-    proxy.heal();
+    proxy.heal().await;
     let again = answered(|| async {
         match slow.append(&subject, end, text(1)).await {
             Err(AppendError::Unavailable(error)) => Err(error),
@@ -93,9 +93,9 @@ async fn cut_off_at_any_moment_each_message_is_stored_once() {
             () = cut => None,
         };
         if outcome.is_none() {
-            proxy.cut();
+            proxy.cut().await;
             outcome = Some(append.await);
-            proxy.heal();
+            proxy.heal().await;
         }
         end = match outcome.unwrap() {
             Ok(sequence) => sequence,
