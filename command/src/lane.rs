@@ -11,9 +11,10 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
+use bytes::Bytes;
 use firstcome_shared::chain::Chain;
 use firstcome_shared::clock::Clock;
 use firstcome_shared::domain::{Ask, CampaignId, CodeSecret, Command, Held, Refused, Terms, Verdict};
@@ -126,6 +127,8 @@ pub struct Lane {
     sold_out: Arc<SoldOut>,
     metrics: Arc<Metrics>,
     terms: OnceLock<(bool, Terms)>,
+    /// "Sold out" as callers are told it, and the stock that it names.
+    refusal: RwLock<Option<(u64, Bytes)>>,
     askers: Askers,
 }
 
@@ -154,6 +157,7 @@ impl Lane {
             sold_out,
             metrics,
             terms: OnceLock::new(),
+            refusal: RwLock::default(),
             askers: Askers::default(),
         }
     }
@@ -244,6 +248,18 @@ impl Lane {
             }
         }
         Err(NoAnswer::Unavailable("the gate keeps forgetting this campaign".to_owned()))
+    }
+
+    /// "Sold out" as callers are told it: written once for each stock, because a whole country is told the same.
+    pub fn sold_out(&self, stock: u64, write: impl FnOnce() -> Bytes) -> Bytes {
+        if let Some((of, text)) = &*self.refusal.read().unwrap_or_else(PoisonError::into_inner)
+            && *of == stock
+        {
+            return text.clone();
+        }
+        let text = write();
+        *self.refusal.write().unwrap_or_else(PoisonError::into_inner) = Some((stock, text.clone()));
+        text
     }
 
     /// Who asked most often since the lane was opened.

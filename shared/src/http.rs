@@ -24,7 +24,7 @@ pub use body::MAX_BODY_BYTES;
 pub use json::Json;
 pub use listen::{BindError, bind};
 pub use params::{Path, Query};
-pub use problem::{Failure, Result};
+pub use problem::{Failure, Result, document, written};
 pub use request_id::RequestId;
 pub use serve::{DRAIN, serve};
 pub use stack::DEADLINE;

@@ -23,8 +23,9 @@ pub(super) struct AskersQuery {
 
 /// Lists who asked most often
 ///
-/// As this instance has seen it since it first served the campaign, whatever became of the asks, in bounded memory:
-/// whoever made more than about one in 2048 of them is listed. User ids are personal, so this needs an operator.
+/// As this instance has counted it since it first served the campaign, whatever became of the asks, in bounded memory:
+/// nobody who asked just once, and for certain only who made more than about one in 2048 of all asks. User ids are
+/// personal, so this needs an operator.
 #[utoipa::path(get, path = "/v1/campaigns/{id}/askers", tag = "operations",
     params(("id" = String, Path), AskersQuery),
     responses((status = 200, body = Page<Asker>), (status = 404, response = Problem),

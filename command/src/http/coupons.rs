@@ -81,6 +81,10 @@ pub(super) async fn issue(
             Ok((StatusCode::CREATED, issued(Outcome::Issued, &held, Some(remaining))).into_response())
         }
         Verdict::AlreadyIssued(held) => Ok(issued(Outcome::AlreadyIssued, &held, None).into_response()),
+        Verdict::SoldOut { stock } => {
+            let document = lane.sold_out(stock, || http::document(&sold_out(&campaign, stock)));
+            Ok(http::written(Code::SoldOut, document))
+        }
         refusal => Err(refused(&lane, terms, &campaign, &ask.user_id, refusal).into()),
     }
 }
@@ -97,11 +101,13 @@ fn coupon(lane: &Lane, terms: &Terms, campaign: &CampaignId, user: &str, held: &
     }
 }
 
+fn sold_out(campaign: &CampaignId, stock: u64) -> Problem {
+    Problem::new(Code::SoldOut, format!("All {stock} coupons of {campaign} are taken."))
+}
+
 fn refused(lane: &Lane, terms: &Terms, campaign: &CampaignId, user: &str, verdict: Verdict) -> Problem {
     match verdict {
-        Verdict::SoldOut { stock } => {
-            Problem::new(Code::SoldOut, format!("All {stock} coupons of {campaign} are taken."))
-        }
+        Verdict::SoldOut { stock } => sold_out(campaign, stock),
         Verdict::NotOpen { opens_at } => {
             let opens_at = Time(opens_at);
             Problem {

@@ -1,7 +1,7 @@
 //! Who asked most often: what an operator looks at when somebody presses the button for thousands. People are counted
 //! by the space-saving method of Metwally, Agrawal and El Abbadi, in memory that does not grow with the crowd, and on
-//! the way of every ask, so nobody waits for it: an ask that would have to is not counted. User ids are personal: they
-//! are no metric's label and stand in no log.
+//! the way of every ask, so nobody waits for it: an ask that would have to is not counted. Whoever asks once leaves no
+//! more than a hash behind. User ids are personal: they are no metric's label and stand in no log.
 
 use std::cmp::Reverse;
 use std::hash::BuildHasher;
@@ -11,36 +11,43 @@ use firstcome_shared::domain::UserId;
 use foldhash::fast::FixedState;
 
 /// Parts that are counted in side by side. A person belongs to one.
-const SHARDS: usize = 16;
+const SHARDS: usize = 256;
 /// Most people that a part knows: whoever makes more than one in `SHARDS * KNOWN` of all asks is among them, or about.
 /// So few that a search costs less than what it is about.
-const KNOWN: usize = 128;
+const KNOWN: usize = 8;
 
-/// Those who asked most often, as far as a bounded memory can tell.
-#[derive(Debug, Default)]
+/// Those who asked more than once, as far as a bounded memory can tell.
+#[derive(Debug)]
 pub struct Askers {
-    shards: [Mutex<Shard>; SHARDS],
+    shards: Box<[Mutex<Vec<Place>>]>,
 }
 
-/// Somebody, and how often they asked.
+/// Somebody, and how often they asked, as counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asker {
     /// Who.
     pub user: UserId,
-    /// So often at most.
+    /// How often, with what may have been others before them in their place.
     pub most: u64,
-    /// So often at least: what came before them in their place may have been somebody else.
+    /// How often since they have it.
     pub least: u64,
 }
 
-/// Beside each other, so that a search runs through numbers alone.
-#[derive(Debug, Default)]
-struct Shard {
-    hashes: Vec<u64>,
-    counts: Vec<u64>,
+/// A place among the known. Two people of one hash would share it.
+#[derive(Debug)]
+struct Place {
+    hash: u64,
+    count: u64,
     /// What the count was when this person took the place.
-    taken_at: Vec<u64>,
-    users: Vec<UserId>,
+    taken_at: u64,
+    /// Their name, once they have come back.
+    user: Option<UserId>,
+}
+
+impl Default for Askers {
+    fn default() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
 }
 
 impl Askers {
@@ -48,8 +55,8 @@ impl Askers {
     pub(super) fn count(&self, user: &UserId) {
         let hash = FixedState::default().hash_one(user.as_str());
         let shard = usize::try_from(hash % SHARDS as u64).unwrap_or(0);
-        if let Ok(mut shard) = self.shards[shard].try_lock() {
-            shard.count(hash, user);
+        if let Ok(mut places) = self.shards[shard].try_lock() {
+            count(&mut places, hash, user);
         }
     }
 
@@ -57,14 +64,11 @@ impl Askers {
     pub fn top(&self, limit: usize) -> Vec<Asker> {
         let mut all = Vec::new();
         for shard in &self.shards {
-            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            all.extend(shard.users.iter().zip(shard.counts.iter().zip(&shard.taken_at)).map(
-                |(user, (count, taken_at))| Asker {
-                    user: user.clone(),
-                    most: *count,
-                    least: count - taken_at,
-                },
-            ));
+            let places = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            all.extend(places.iter().filter_map(|place| {
+                let user = place.user.clone()?;
+                Some(Asker { user, most: place.count, least: place.count - place.taken_at })
+            }));
         }
         all.sort_by(|a, b| {
             (Reverse(a.least), Reverse(a.most), &a.user).cmp(&(Reverse(b.least), Reverse(b.most), &b.user))
@@ -74,24 +78,15 @@ impl Askers {
     }
 }
 
-impl Shard {
-    fn count(&mut self, hash: u64, user: &UserId) {
-        let here = |place: &usize| self.hashes[*place] == hash && self.users[*place] == *user;
-        if let Some(place) = (0..self.hashes.len()).find(here) {
-            self.counts[place] += 1;
-        } else if self.users.len() < KNOWN {
-            self.hashes.push(hash);
-            self.counts.push(1);
-            self.taken_at.push(0);
-            self.users.push(user.clone());
-        } else if let Some((place, fewest)) = self.counts.iter().copied().enumerate().min_by_key(|(_, n)| *n)
-        {
-            // Whoever asked least often gives way. The count stays, so nobody who was counted is counted too low.
-            self.hashes[place] = hash;
-            self.counts[place] = fewest + 1;
-            self.taken_at[place] = fewest;
-            self.users[place] = user.clone();
-        }
+fn count(places: &mut Vec<Place>, hash: u64, user: &UserId) {
+    if let Some(place) = places.iter_mut().find(|place| place.hash == hash) {
+        place.count += 1;
+        place.user.get_or_insert_with(|| user.clone());
+    } else if places.len() < KNOWN {
+        places.push(Place { hash, count: 1, taken_at: 0, user: None });
+    } else if let Some(place) = places.iter_mut().min_by_key(|place| place.count) {
+        // Whoever asked least often gives way. The count stays, so that nobody who comes back is counted too low.
+        *place = Place { hash, count: place.count + 1, taken_at: place.count, user: None };
     }
 }
 
@@ -104,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_crowd_is_counted_exactly_and_in_order() {
+    fn a_small_crowd_is_counted_exactly_and_in_order_but_for_those_who_came_once() {
         let askers = Askers::default();
         for (name, times) in [("once", 1), ("thrice", 3), ("twice", 2), ("also-twice", 2)] {
             for _ in 0..times {
@@ -112,7 +107,7 @@ mod tests {
             }
         }
         let seen: Vec<_> = askers
-            .top(3)
+            .top(4)
             .into_iter()
             .map(|asker| (asker.user.to_string(), asker.most, asker.least))
             .collect();
@@ -140,9 +135,7 @@ mod tests {
         }
         assert!(top[3].least < top[2].least, "{top:?}");
         for shard in &askers.shards {
-            let shard = shard.lock().unwrap();
-            let sizes = [shard.hashes.len(), shard.counts.len(), shard.taken_at.len(), shard.users.len()];
-            assert_eq!(sizes, [KNOWN; 4]);
+            assert_eq!(shard.lock().unwrap().len(), KNOWN);
         }
     }
 
@@ -152,8 +145,9 @@ mod tests {
         let held: Vec<_> = askers.shards.iter().map(|shard| shard.lock().unwrap()).collect();
         askers.count(&user("a"));
         drop(held);
+        askers.count(&user("a"));
         assert_eq!(askers.top(10), []);
         askers.count(&user("a"));
-        assert_eq!(askers.top(10).len(), 1);
+        assert_eq!(askers.top(10), [Asker { user: user("a"), most: 2, least: 2 }]);
     }
 }

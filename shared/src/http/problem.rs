@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -67,24 +67,37 @@ impl From<Problem> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let Inner { problem, cause } = *self.0;
-        respond(&problem, cause)
+        tell(&problem, cause)
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        respond(&self, None)
+        tell(&self, None)
     }
 }
 
-fn respond(problem: &Problem, cause: Option<String>) -> Response {
+/// A problem's document, for [`written`]: what everybody is told alike is written once.
+pub fn document(problem: &Problem) -> Bytes {
     // A problem holds text, numbers and lists of them: there is nothing in it that JSON cannot say.
-    let body = serde_json::to_vec(problem).unwrap_or_default();
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() =
-        StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    serde_json::to_vec(problem).unwrap_or_default().into()
+}
+
+/// The response that tells the [`document`] of a problem below 500, which has no headers of its own.
+pub fn written(code: Code, document: Bytes) -> Response {
+    respond(code.status(), document)
+}
+
+fn respond(status: u16, document: Bytes) -> Response {
+    let mut response = Response::new(Body::from(document));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    response
+}
+
+fn tell(problem: &Problem, cause: Option<String>) -> Response {
+    let mut response = respond(problem.status, document(problem));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
     if let Some(seconds) = problem.retry_after_seconds {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }

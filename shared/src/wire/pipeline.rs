@@ -76,7 +76,7 @@ pub struct CampaignPipeline {
 pub struct Asker {
     /// Who.
     pub user_id: String,
-    /// How often they asked, at most.
+    /// How often they asked, as counted.
     pub asks: u64,
     /// How often at least. The two differ for whoever came when many had asked already.
     pub at_least: u64,
