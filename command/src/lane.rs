@@ -6,6 +6,7 @@ mod askers;
 mod recovery;
 mod sold_out;
 mod status;
+mod turns;
 mod worker;
 
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub(crate) use appender::append;
 use askers::Askers;
 use sold_out::SoldOut;
 pub use status::Status;
+pub use turns::Turns;
 use worker::Worker;
 
 /// Most people a batch decides at once.
@@ -54,6 +56,8 @@ pub struct Parts {
     pub lifecycle: Lifecycle,
     /// People that may wait in one campaign's queue.
     pub queue: usize,
+    /// Keeps them out of each other's way.
+    pub turns: Turns,
     /// What is counted of each campaign.
     pub metrics: Campaigns,
 }

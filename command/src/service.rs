@@ -26,7 +26,7 @@ use firstcome_shared::wire;
 use tokio::sync::Semaphore;
 
 use crate::gate::Gate;
-use crate::lane::{Lane, Logged, NoAnswer, Parts};
+use crate::lane::{Lane, Logged, NoAnswer, Parts, Turns};
 use crate::lanes::{Lanes, made_with};
 use crate::ledger::Ledger;
 use crate::metrics::{Campaigns, Untaken};
@@ -74,6 +74,7 @@ impl Service {
             clock,
             lifecycle,
             queue,
+            turns: Turns::default(),
             metrics: Campaigns::default(),
         }));
         let (instance, fingerprints) = (random_hex::<4>(), Semaphore::new(1));

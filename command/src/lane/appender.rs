@@ -14,6 +14,7 @@ use firstcome_shared::position::Position;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::turns::Turn;
 use super::worker::place;
 use super::{NoAnswer, Shared};
 
@@ -68,6 +69,8 @@ pub(super) struct Appender {
     requests: BTreeMap<u64, String>,
     waiting: VecDeque<Waiting>,
     in_flight: Option<InFlight>,
+    /// For what the next append takes.
+    turn: Option<Turn>,
     /// An append in doubt: to be sent again with the same bytes, unless the end tells otherwise (ARCHITECTURE L4).
     doubt: Option<Attempt>,
     look_at: Option<Instant>,
@@ -84,6 +87,7 @@ impl Appender {
             requests: BTreeMap::new(),
             waiting: VecDeque::new(),
             in_flight: None,
+            turn: None,
             doubt: None,
             look_at: None,
             patience_ms: FIRST_LOOK_MS,
@@ -102,7 +106,7 @@ impl Appender {
 
     /// Whether more may be decided now. While an append is in flight people gather: they will be one batch, one entry
     /// of the log and one flush, so nobody waits longer for it. A remote gate decides one batch meanwhile, as its calls
-    /// take about as long as an append.
+    /// take about as long as an append, unless other lanes wait for their turn.
     pub(super) fn may_decide(&self) -> bool {
         // While the log is away whoever asks is told so at once: nothing is decided for them.
         if self.shared.status.away().is_some() {
@@ -110,7 +114,8 @@ impl Appender {
         }
         let ahead = match &self.in_flight {
             Some(flying) if self.shared.parts.gate.is_remote() => {
-                self.entries.back().is_some_and(|entry| entry.decision > flying.last)
+                !self.shared.parts.turns.free()
+                    || self.entries.back().is_some_and(|entry| entry.decision > flying.last)
             }
             in_flight => in_flight.is_some(),
         };
@@ -120,6 +125,11 @@ impl Appender {
     /// When to look at the end again, if nothing else happens.
     pub(super) fn look_again(&self) -> Option<Instant> {
         self.look_at
+    }
+
+    /// What is decided now is appended in this turn.
+    pub(super) fn takes(&mut self, turn: Option<Turn>) {
+        self.turn = turn;
     }
 
     /// A reply of the gate: what it decided goes to the log, and `release` is called when everything up to `decision`
@@ -184,6 +194,7 @@ impl Appender {
         if self.in_flight.is_some() || self.look_at.is_some() || away {
             return;
         }
+        let turn = self.turn.take();
         let Some(attempt) = self.doubt.take().or_else(|| self.draft()) else { return };
         let (shared, subject) = (self.shared.clone(), Subject::decisions(&self.shared.campaign));
         // A task of its own: an append that was begun goes on, whatever happens to the lane (ARCHITECTURE G9).
@@ -192,6 +203,7 @@ impl Appender {
             let started = Instant::now();
             let outcome = append(&*shared.parts.log, &subject, attempt.expected, &attempt.bytes).await;
             shared.metrics.appended(started.elapsed());
+            drop(turn);
             Appended { attempt, outcome }
         });
         self.in_flight = Some(InFlight { task, last });

@@ -13,6 +13,7 @@ mod rebuild;
 mod rush;
 mod secrets;
 mod sold_out;
+mod turns;
 mod windows;
 mod zombie;
 

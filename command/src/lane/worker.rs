@@ -78,6 +78,14 @@ impl Worker {
 
     /// Has a batch decided, in slices that fit a message.
     async fn decide(&mut self, batch: &mut Vec<Asking>) {
+        let turn = self.shared.parts.turns.take().await;
+        // Who came while this lane waited comes along.
+        while batch.len() < BATCH_PEOPLE
+            && let Ok(asking) = self.asks.try_recv()
+        {
+            batch.push(asking);
+        }
+        self.appender.takes(turn);
         // Who hung up meanwhile has lost nothing by not being asked for.
         let mut people = batch.drain(..).filter(|asking| !asking.answer.is_closed()).peekable();
         while people.peek().is_some() {

@@ -1,0 +1,60 @@
+//! Lanes of one instance take turns, and none waits for another for long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::join_all;
+
+use super::issued;
+use crate::lane::{Lane, Parts, Turns};
+use crate::metrics::Campaigns;
+use crate::testing::{DEADLINE, Instance, World, id, person, until, within};
+
+/// A lane for `summer` beside the instance's own, under these turns.
+async fn lane_under(instance: &Instance, turns: Turns) -> Lane {
+    let known = instance.lane("summer").await;
+    let parts = Parts {
+        gate: Arc::clone(&known.parts.gate),
+        log: Arc::clone(&known.parts.log),
+        secret: known.parts.secret.clone(),
+        clock: Arc::clone(&known.parts.clock),
+        lifecycle: known.parts.lifecycle.clone(),
+        queue: known.parts.queue,
+        turns,
+        metrics: Campaigns::default(),
+    };
+    Lane::open(id("summer"), known.status().end(), Arc::new(parts))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_while_a_lane_waits_for_its_turn_is_in_the_same_batch() {
+    let (world, instance) = World::with_summer(100).await;
+    let lane = lane_under(&instance, Turns::new(1, DEADLINE)).await;
+    let calls = instance.gate.decide_calls();
+    let anothers = lane.parts.turns.take().await.unwrap();
+    let mut asking = Vec::new();
+    for (place, name) in ["ann", "bob", "cid"].into_iter().enumerate() {
+        let mut ask = Box::pin(lane.ask(person(name)));
+        assert_eq!((&mut ask).now_or_never(), None);
+        asking.push(ask);
+        // The first is taken from the queue and waits for the turn; the others come after her.
+        until("the lane waits", || async { lane.queued() == place }).await;
+    }
+    assert_eq!(instance.gate.decide_calls(), calls, "it is not its turn");
+    drop(anothers);
+    let told = within("all are told", join_all(asking)).await;
+    assert_eq!(told.iter().map(|answer| issued(answer).seq).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(instance.gate.decide_calls(), calls + 1);
+    assert!(lane.parts.turns.free(), "the turn ends with the append");
+    world.audit("summer", 3, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_that_is_long_in_coming_is_not_waited_for() {
+    let (world, instance) = World::with_summer(100).await;
+    let lane = lane_under(&instance, Turns::new(1, Duration::from_millis(5))).await;
+    let _never_ends = lane.parts.turns.take().await.unwrap();
+    assert_eq!(issued(&within("she is told", lane.ask(person("ann"))).await).seq, 1);
+    world.audit("summer", 1, 1).await;
+}
