@@ -3,6 +3,7 @@
 
 mod app;
 mod body;
+pub mod dead_letters;
 mod foreign;
 mod json;
 mod listen;

@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::response::IntoResponse;
+use axum::response::Response;
 use firstcome_shared::auth::{Acting, Operator, Reader};
-use firstcome_shared::dead_letters::{self, NotRemedied};
+use firstcome_shared::dead_letters;
 use firstcome_shared::domain::CampaignId;
-use firstcome_shared::http::{self, Failure, Json, Path, Query};
-use firstcome_shared::position::Position;
+use firstcome_shared::http::{self, Json, Path, Query};
 use firstcome_shared::projection::Remedy;
-use firstcome_shared::wire::{AuditEntry, Code, DeadLetter, Page, Pipeline, Problem};
+use firstcome_shared::wire::{AuditEntry, DeadLetter, Page, Pipeline, Problem};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -51,13 +49,10 @@ pub(super) async fn message(
     State(service): State<Arc<Service>>,
     Operator(_): Operator,
     Path(id): Path<String>,
-) -> http::Result<impl IntoResponse> {
-    let position = position(&id)?;
-    let message = dead_letters::message(service.log(), service.ledger(), position)
-        .await
-        .map_err(|why| failure(&id, why))?;
-    let name = format!("attachment; filename=\"{position}.json\"");
-    Ok(([(CONTENT_TYPE, "application/octet-stream".to_owned()), (CONTENT_DISPOSITION, name)], message))
+) -> http::Result<Response> {
+    let position = http::dead_letters::position(&id)?;
+    let message = dead_letters::message(service.log(), service.ledger(), position).await?;
+    Ok(http::dead_letters::download(position, message))
 }
 
 /// Replays a dead letter
@@ -86,28 +81,11 @@ pub(super) async fn discard(
     remedy(&service, &id, Remedy::Discard, &acting).await
 }
 
-async fn remedy(service: &Service, id: &str, remedy: Remedy, acting: &Acting) -> Result<StatusCode, Failure> {
-    let position = position(id)?;
-    match service.remedy(position, remedy, acting.actor()).await {
-        Ok(()) => {
-            acting.did(remedy.as_str(), &format!("{} {position}", service.ledger().name()));
-            Ok(StatusCode::ACCEPTED)
-        }
-        Err(why) => Err(failure(id, why)),
-    }
-}
-
-fn position(id: &str) -> http::Result<Position> {
-    id.parse().map_err(|_| failure(id, NotRemedied::NotFound))
-}
-
-fn failure(id: &str, why: NotRemedied) -> Failure {
-    match why {
-        NotRemedied::NotFound => {
-            Problem::new(Code::DeadLetterNotFound, format!("No campaign is parked at {id:?}.")).into()
-        }
-        error => unavailable(error),
-    }
+async fn remedy(service: &Service, id: &str, remedy: Remedy, acting: &Acting) -> http::Result<StatusCode> {
+    let position = http::dead_letters::position(id)?;
+    service.remedy(position, remedy, acting.actor()).await?;
+    acting.did(remedy.as_str(), &format!("{} {position}", service.ledger().name()));
+    Ok(StatusCode::ACCEPTED)
 }
 
 /// Which page of the audit log.

@@ -3,24 +3,31 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request, StatusCode, header};
+use axum::response::Response;
 use firstcome_shared::auth::ApiKeys;
 use firstcome_shared::http::{ServiceInfo, app};
 use firstcome_shared::telemetry::install_metrics;
-use firstcome_shared::wire::{CreateCampaign, Time};
+use firstcome_shared::wire::{Code, CreateCampaign, Problem, Time};
 use tower::ServiceExt;
 
 use crate::service::Service;
 use crate::testing::{Instance, World, one_off, until, within};
 
-async fn ask(router: &Router, campaign: &str, body: &str) -> StatusCode {
-    let request = Request::post(format!("/v1/campaigns/{campaign}/coupons"))
+async fn send(router: &Router, method: Method, path: &str, body: &str) -> Response {
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("/v1/campaigns/{path}"))
         .header("host", "localhost")
         .header("content-type", "application/json")
         .body(Body::from(body.to_owned()))
         .unwrap();
-    within("an answer", router.clone().oneshot(request)).await.unwrap().status()
+    within("an answer", router.clone().oneshot(request)).await.unwrap()
+}
+
+async fn ask(router: &Router, campaign: &str, body: &str) -> StatusCode {
+    send(router, Method::POST, &format!("{campaign}/coupons"), body).await.status()
 }
 
 fn router(service: &Arc<Service>) -> Router {
@@ -77,4 +84,30 @@ async fn who_gets_no_answer_is_counted_though_no_lane_was_asked() {
     assert_eq!(ask(&router, "anything", ANN).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(unavailable("anything"), None, "any name may be asked for");
     lifecycle.shut_down().await;
+}
+
+/// "Sold out" is written once for each stock: whoever comes is told of the one that there is now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_too_late_is_told_how_many_there_were() {
+    let (_world, instance) = World::with_summer(1).await;
+    let router = router(&Arc::new(instance.service));
+    assert_eq!(ask(&router, "summer", ANN).await, StatusCode::CREATED);
+    for stock in [1, 2] {
+        for late in ["late", "later"] {
+            let body = format!(r#"{{"user_id":"{late}"}}"#);
+            let response = send(&router, Method::POST, "summer/coupons", &body).await;
+            assert_eq!(response.status(), StatusCode::CONFLICT);
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+            let document = to_bytes(response.into_body(), 1 << 16).await.unwrap();
+            let detail = format!("All {stock} coupons of summer are taken.");
+            assert_eq!(
+                serde_json::from_slice::<Problem>(&document).unwrap(),
+                Problem::new(Code::SoldOut, detail)
+            );
+        }
+        let more = format!(r#"{{"stock":{}}}"#, stock + 1);
+        assert_eq!(send(&router, Method::PATCH, "summer", &more).await.status(), StatusCode::OK);
+        let next = format!(r#"{{"user_id":"in-time-{stock}"}}"#);
+        assert_eq!(ask(&router, "summer", &next).await, StatusCode::CREATED);
+    }
 }

@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::response::IntoResponse;
+use axum::response::Response;
 use firstcome_shared::auth::{Acting, Operator, Reader};
-use firstcome_shared::dead_letters::{self, NotRemedied};
-use firstcome_shared::http::{self, Failure, Json, Path, Query as Parameters};
+use firstcome_shared::dead_letters;
+use firstcome_shared::http::{self, Json, Path, Query as Parameters};
 use firstcome_shared::lifecycle::finished;
-use firstcome_shared::position::Position;
 use firstcome_shared::projection::Remedy;
-use firstcome_shared::wire::{Code, DeadLetter, Page, Problem, ProjectionView};
+use firstcome_shared::wire::{DeadLetter, Page, Problem, ProjectionView};
 
 use super::{AtLeast, unavailable};
 use crate::Query;
@@ -55,12 +53,10 @@ pub(super) async fn message(
     State(query): State<Arc<Query>>,
     Operator(_): Operator,
     Path(id): Path<String>,
-) -> http::Result<impl IntoResponse> {
-    let position = position(&id)?;
-    let message =
-        dead_letters::message(&*query.log, &*query.model, position).await.map_err(|why| failure(&id, why))?;
-    let name = format!("attachment; filename=\"{position}.json\"");
-    Ok(([(CONTENT_TYPE, "application/octet-stream".to_owned()), (CONTENT_DISPOSITION, name)], message))
+) -> http::Result<Response> {
+    let position = http::dead_letters::position(&id)?;
+    let message = dead_letters::message(&*query.log, &*query.model, position).await?;
+    Ok(http::dead_letters::download(position, message))
 }
 
 /// Replays a dead letter
@@ -90,31 +86,14 @@ pub(super) async fn discard(
 }
 
 async fn remedy(query: &Query, id: &str, remedy: Remedy, acting: &Acting) -> http::Result<StatusCode> {
-    let position = position(id)?;
+    let position = http::dead_letters::position(id)?;
     let (log, model, clock) = (Arc::clone(&query.log), Arc::clone(&query.model), Arc::clone(&query.clock));
     let actor = acting.clone();
     // A task of its own: whoever hangs up does not part what is logged from what is done (P10).
     let act = tokio::spawn(async move {
         dead_letters::remedy(&*log, &*model, &*clock, position, remedy, actor.actor()).await
     });
-    match finished(act).await {
-        Ok(()) => {
-            acting.did(remedy.as_str(), &format!("{} {position}", query.model.name()));
-            Ok(StatusCode::ACCEPTED)
-        }
-        Err(why) => Err(failure(id, why)),
-    }
-}
-
-fn position(id: &str) -> http::Result<Position> {
-    id.parse().map_err(|_| failure(id, NotRemedied::NotFound))
-}
-
-fn failure(id: &str, why: NotRemedied) -> Failure {
-    match why {
-        NotRemedied::NotFound => {
-            Problem::new(Code::DeadLetterNotFound, format!("No campaign is parked at {id:?}.")).into()
-        }
-        error => unavailable(error),
-    }
+    finished(act).await?;
+    acting.did(remedy.as_str(), &format!("{} {position}", query.model.name()));
+    Ok(StatusCode::ACCEPTED)
 }
