@@ -2,6 +2,7 @@
 
 mod advice;
 mod colourless;
+mod readme;
 
 use crossterm::event::KeyCode;
 use firstcome_shared::clock::Millis;
