@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::worker::place;
-use super::{NoAnswer, Shared};
+use super::{NoAnswer, Shared, foreign};
 
 /// Decided and not logged: beyond this the worker decides nothing new.
 const PENDING_BYTES: usize = 4 << 20;
@@ -253,6 +253,11 @@ impl Appender {
                 None
             }
             Ok(Some(stored)) => match Message::decode(&stored.payload) {
+                Ok(message) if message.log != self.shared.parts.log.identity() => {
+                    let log = self.shared.parts.log.identity();
+                    self.forgot(&foreign(stored.position.sequence, &message, log));
+                    None
+                }
                 Ok(message) => self.adopt(Chain::at(stored.position.sequence, &message)).then_some(message),
                 Err(undecodable) => {
                     self.forgot(&undecodable.to_string());

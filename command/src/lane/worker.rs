@@ -15,8 +15,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use super::appender::Appender;
 use super::recovery::History;
 use super::sold_out::SoldOut;
-use super::{Answer, Asking, BATCH_BYTES, BATCH_PEOPLE, Logged, NoAnswer, Order, Shared, call};
-use crate::gate::{GateError, Reply};
+use super::{Answer, Asking, BATCH_BYTES, BATCH_PEOPLE, Logged, NoAnswer, Order, Parts, Shared, call};
+use crate::gate::{Call, GateError, Reply};
 
 /// A gate that takes longer is away.
 pub(super) const GATE_DEADLINE: Duration = Duration::from_secs(3);
@@ -93,9 +93,8 @@ impl Worker {
 
     async fn decide_slice(&mut self, asks: &[Ask], answers: Vec<oneshot::Sender<Answer>>) {
         let started = Instant::now();
-        let gate = Arc::clone(&self.shared.parts.gate);
-        let campaign = self.shared.campaign.clone();
-        let reply = self.guarded(|call| gate.decide(&campaign, call, asks)).await;
+        let (campaign, parts) = (self.shared.campaign.clone(), Arc::clone(&self.shared.parts));
+        let reply = self.guarded(&parts, |call| parts.gate.decide(&campaign, call, asks)).await;
         self.shared.metrics.decided(asks.len(), started.elapsed());
         match reply {
             Ok(reply) => {
@@ -142,9 +141,8 @@ impl Worker {
         actor: Actor<'_>,
         answer: oneshot::Sender<Result<Logged<Result<(), Refused>>, NoAnswer>>,
     ) {
-        let gate = Arc::clone(&self.shared.parts.gate);
-        let campaign = self.shared.campaign.clone();
-        match self.guarded(|call| gate.command(&campaign, call, command, actor.name)).await {
+        let (campaign, parts) = (self.shared.campaign.clone(), Arc::clone(&self.shared.parts));
+        match self.guarded(&parts, |call| parts.gate.command(&campaign, call, command, actor.name)).await {
             Ok(Reply { decision, entries, body, .. }) => {
                 self.appender.decided_in(actor.request, &entries);
                 self.appender.decided(entries, decision, |logged: Result<Position, NoAnswer>| {
@@ -158,7 +156,11 @@ impl Worker {
     }
 
     /// Puts a deciding call to the gate, mending what makes it refuse. Nothing is decided while the log is away (P5).
-    async fn guarded<T, F>(&mut self, step: impl Fn(crate::gate::Call) -> F) -> Result<Reply<T>, NoAnswer>
+    async fn guarded<'a, T, F>(
+        &mut self,
+        parts: &'a Parts,
+        step: impl Fn(Call<'a>) -> F,
+    ) -> Result<Reply<T>, NoAnswer>
     where
         F: Future<Output = Result<Reply<T>, GateError>>,
     {
@@ -166,7 +168,7 @@ impl Worker {
             if let Some(reason) = self.shared.status.away() {
                 return Err(NoAnswer::Unavailable(reason));
             }
-            match in_time(GATE_DEADLINE, step(call(self.appender.end(), &*self.shared.parts.clock))).await {
+            match in_time(GATE_DEADLINE, step(call(self.appender.end(), parts))).await {
                 Ok(reply) => return Ok(reply),
                 Err(GateError::Forgot) => self.recover().await?,
                 Err(error) => return Err(NoAnswer::Unavailable(error.to_string())),
@@ -220,7 +222,7 @@ impl Worker {
     /// What the gate has decided after the end that is known here.
     pub(super) async fn outbox(&self, max_bytes: usize) -> Result<Vec<Entry>, GateError> {
         let end = self.appender.end();
-        let call = call(end, &*self.shared.parts.clock);
+        let call = call(end, &self.shared.parts);
         let outbox = self.shared.parts.gate.outbox(&self.shared.campaign, call, end.last, max_bytes);
         in_time(GATE_DEADLINE, outbox).await.map(|reply| reply.body)
     }
@@ -228,9 +230,10 @@ impl Worker {
     fn remember_sold_out(&self, reply: &Reply<Vec<Verdict>>) {
         let sold_out = reply.body.iter().any(|verdict| matches!(verdict, Verdict::SoldOut { .. }));
         if sold_out && reply.decision == reply.logged && !self.sold_out.begun() {
-            let call = call(self.appender.end(), &*self.shared.parts.clock);
+            let (end, parts) = (self.appender.end(), Arc::clone(&self.shared.parts));
             let sold_out = Arc::clone(&self.sold_out);
-            self.shared.parts.lifecycle.spawn("sold-out cache", async move { sold_out.begin(call).await });
+            let begin = async move { sold_out.begin(call(end, &parts)).await };
+            self.shared.parts.lifecycle.spawn("sold-out cache", begin);
         }
     }
 }

@@ -161,7 +161,7 @@ impl Gate for WatchedGate {
     async fn decide(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         asks: &[Ask],
     ) -> Result<Reply<Vec<Verdict>>, GateError> {
         self.decides.pass().await;
@@ -175,7 +175,7 @@ impl Gate for WatchedGate {
     async fn command(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         command: &Command,
         actor: &str,
     ) -> Result<Reply<Result<(), Refused>>, GateError> {
@@ -189,7 +189,7 @@ impl Gate for WatchedGate {
     async fn outbox(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         after: u64,
         max_bytes: usize,
     ) -> Result<Reply<Vec<Entry>>, GateError> {
@@ -201,7 +201,7 @@ impl Gate for WatchedGate {
         reply
     }
 
-    async fn view(&self, campaign: &CampaignId, call: Call) -> Result<Reply<View>, GateError> {
+    async fn view(&self, campaign: &CampaignId, call: Call<'_>) -> Result<Reply<View>, GateError> {
         self.reachable("view")?;
         self.inner.view(campaign, call).await
     }
@@ -225,7 +225,7 @@ impl Gate for WatchedGate {
     async fn rows(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         from: u64,
         to: u64,
     ) -> Result<Reply<Vec<GateRow>>, GateError> {

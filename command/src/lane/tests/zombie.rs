@@ -2,6 +2,7 @@
 //! (ARCHITECTURE L2, L3).
 
 use firstcome_shared::domain::Verdict;
+use firstcome_shared::event_log::EventLog;
 
 use super::{newly, unavailable};
 use crate::gate::{Call, Gate, Logged};
@@ -63,7 +64,7 @@ async fn leftovers_of_a_lost_gate_are_not_appended_behind_the_fence() {
     one.gate.outboxes.somebody_waits().await;
     two.gate.outboxes.somebody_waits().await;
     let now = firstcome_shared::clock::Clock::now(&world.clock);
-    let call = Call { epoch: 1, logged: Logged::default(), now };
+    let call = Call { log: world.log.identity(), epoch: 1, logged: Logged::default(), now };
     world.gate.decide(&id("summer"), call, &[person("ghost")]).await.unwrap();
     world.clock.advance(2_000);
     for instance in [&one, &two] {
