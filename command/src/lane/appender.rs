@@ -61,6 +61,8 @@ pub(super) struct Appender {
     shared: Shared,
     /// The campaign's end in the log.
     end: Chain,
+    /// Up to which decision the gate was told that all is logged. No look that begins later may show less.
+    told: u64,
     /// Entries of `end.epoch` after `end.last`, ascending; gaps are others' decisions.
     entries: VecDeque<Entry>,
     bytes: usize,
@@ -79,6 +81,7 @@ impl Appender {
         Self {
             shared,
             end,
+            told: 0,
             entries: VecDeque::new(),
             bytes: 0,
             requests: BTreeMap::new(),
@@ -93,6 +96,16 @@ impl Appender {
     /// The campaign's end in the log, as far as it is known here.
     pub(super) fn end(&self) -> Chain {
         self.end
+    }
+
+    /// A reply of the gate says up to which decision it was told that all is logged, by this instance or another.
+    pub(super) fn heard(&mut self, logged: u64) {
+        self.told = self.told.max(logged);
+    }
+
+    /// The log holds more than is known here; or it did, and has forgotten it.
+    pub(super) fn behind(&self) -> bool {
+        self.end.last < self.told
     }
 
     /// Somebody waits, or something is to be appended.
@@ -270,8 +283,8 @@ impl Appender {
     /// Takes over what the log says (ARCHITECTURE L3); false when it says less than it had acknowledged (L7).
     pub(super) fn adopt(&mut self, end: Chain) -> bool {
         let known = self.end;
-        let less = end.sequence < known.sequence || end.epoch < known.epoch || end.last < known.last;
-        if less || (end.sequence == known.sequence && end != known) {
+        let less = end.sequence < known.sequence || end.epoch < known.epoch;
+        if less || end.last < known.last.max(self.told) || (end.sequence == known.sequence && end != known) {
             self.forgot("the campaign's end in the log lies before what was acknowledged");
             return false;
         }

@@ -169,7 +169,10 @@ impl Worker {
                 return Err(NoAnswer::Unavailable(reason));
             }
             match in_time(GATE_DEADLINE, step(call(self.appender.end(), parts))).await {
-                Ok(reply) => return Ok(reply),
+                Ok(reply) => {
+                    self.appender.heard(reply.logged);
+                    return Ok(reply);
+                }
                 Err(GateError::Forgot) => self.recover().await?,
                 Err(error) => return Err(NoAnswer::Unavailable(error.to_string())),
             }
@@ -196,7 +199,7 @@ impl Worker {
         self.appender.start();
     }
 
-    /// Appends what a dead instance left in the outbox, and notices a gate that forgot while nobody asks.
+    /// Appends what a dead instance left in the outbox, and notices a gate or a log that forgot while nobody asks.
     async fn sweep(&mut self) {
         if self.appender.busy() || self.shared.status.away().is_some() {
             return;
@@ -205,9 +208,12 @@ impl Worker {
         match self.outbox(MESSAGE_BYTES).await {
             Ok(entries) => {
                 let now = self.shared.parts.clock.now();
-                if entries.first().is_some_and(|entry| now.since(entry.at) > LEFT_OVER_MS) {
+                let left_over = entries.first().is_some_and(|entry| now.since(entry.at) > LEFT_OVER_MS);
+                if left_over || self.appender.behind() {
                     // Most likely another instance has logged them long ago: the end tells.
                     self.appender.look().await;
+                }
+                if left_over {
                     self.appender.add_others(epoch, entries);
                 }
             }
@@ -220,11 +226,13 @@ impl Worker {
     }
 
     /// What the gate has decided after the end that is known here.
-    pub(super) async fn outbox(&self, max_bytes: usize) -> Result<Vec<Entry>, GateError> {
+    pub(super) async fn outbox(&mut self, max_bytes: usize) -> Result<Vec<Entry>, GateError> {
         let end = self.appender.end();
         let call = call(end, &self.shared.parts);
         let outbox = self.shared.parts.gate.outbox(&self.shared.campaign, call, end.last, max_bytes);
-        in_time(GATE_DEADLINE, outbox).await.map(|reply| reply.body)
+        let reply = in_time(GATE_DEADLINE, outbox).await?;
+        self.appender.heard(reply.logged);
+        Ok(reply.body)
     }
 
     fn remember_sold_out(&self, reply: &Reply<Vec<Verdict>>) {

@@ -6,11 +6,19 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 use super::{newly, unavailable};
 use crate::lane::NoAnswer;
-use crate::testing::{Instance, World, id, one_off, person, until};
+use crate::testing::{Instance, World, id, one_off, person, until, within};
 
 /// A way to the log's file that nobody guards.
 async fn file(world: &World) -> SqlitePool {
     SqlitePool::connect_with(SqliteConnectOptions::new().filename(world.log_file())).await.unwrap()
+}
+
+/// What `damage` does to the log's file, in which a copy is kept from before.
+async fn damaged(world: &World, damage: &'static str) -> SqlitePool {
+    let file = file(world).await;
+    sqlx::query("CREATE TABLE kept AS SELECT * FROM message").execute(&file).await.unwrap();
+    sqlx::query(damage).execute(&file).await.unwrap();
+    file
 }
 
 /// Five coupons in five messages; what `damage` does to the log's file; then nobody is issued anything.
@@ -19,9 +27,7 @@ async fn nothing_is_issued_after(damage: &'static str, gate_forgets: bool) {
     for number in 0..5 {
         newly(&instance.insist("summer", person(number)).await);
     }
-    let file = file(&world).await;
-    sqlx::query("CREATE TABLE kept AS SELECT * FROM message").execute(&file).await.unwrap();
-    sqlx::query(damage).execute(&file).await.unwrap();
+    let file = damaged(&world, damage).await;
     if gate_forgets {
         world.gate.forget();
     }
@@ -72,6 +78,32 @@ async fn nothing_is_issued_when_the_campaign_has_vanished() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_issued_when_the_end_has_gone_back() {
     nothing_is_issued_after("DELETE FROM message WHERE sequence > 4", false).await;
+}
+
+/// Whoever has just come has acknowledged nothing himself. But the gate was told that more is logged than he can find;
+/// he learns it from whoever asks, also for what is decided already, and if nobody does, by himself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_just_come_learns_from_the_gate_that_the_end_has_gone_back() {
+    for asks in [Some("ann"), Some("0"), None] {
+        let (world, instance) = World::with_summer(20).await;
+        for number in 0..5 {
+            newly(&instance.insist("summer", person(number)).await);
+        }
+        drop(instance);
+        let file = damaged(&world, "DELETE FROM message WHERE sequence > 4").await;
+        let two = world.instance().await;
+        let lane = two.lane("summer").await;
+        if let Some(name) = asks {
+            unavailable(&within("an answer", lane.ask(person(name))).await);
+        }
+        let lane = &lane;
+        until("it is noticed", || async { lane.status().away().is_some() }).await;
+        let reason = lane.status().away().unwrap();
+        assert!(reason.starts_with("the log forgot: "), "{asks:?}: {reason}");
+        unavailable(&two.ask("summer", person("bob")).await);
+        assert_eq!(messages(&file).await, 4_004, "nothing is written to it");
+        restored(&world, &two, &file).await;
+    }
 }
 
 /// The most dangerous moment: the gate forgot too, and could be loaded from what is left.
