@@ -50,10 +50,10 @@ pub(super) struct Appended {
     outcome: Result<u64, AppendError>,
 }
 
-/// The append that is under way, and the last decision in it.
+/// The append that is under way, and whether something was decided since it began, be it a refusal.
 struct InFlight {
     task: JoinHandle<Appended>,
-    last: u64,
+    ahead: bool,
 }
 
 /// What one lane has decided and does not yet know to be logged.
@@ -121,13 +121,9 @@ impl Appender {
         if self.shared.status.away().is_some() {
             return self.in_flight.is_none();
         }
-        let ahead = match &self.in_flight {
-            Some(flying) if self.shared.parts.gate.is_remote() => {
-                self.entries.back().is_some_and(|entry| entry.decision > flying.last)
-            }
-            in_flight => in_flight.is_some(),
-        };
-        !ahead && self.bytes < PENDING_BYTES
+        let remote = self.shared.parts.gate.is_remote();
+        let wait = self.in_flight.as_ref().is_some_and(|flying| flying.ahead || !remote);
+        !wait && self.bytes < PENDING_BYTES
     }
 
     /// When to look at the end again, if nothing else happens.
@@ -147,6 +143,9 @@ impl Appender {
             entry.seal(&self.shared.campaign, &self.shared.parts.secret);
             self.bytes += entry.weight();
             self.entries.push_back(entry);
+        }
+        if let Some(flying) = &mut self.in_flight {
+            flying.ahead = true;
         }
         self.shared.status.set_decision(decision);
         self.waiting.push_back(Waiting { decision, release: Box::new(release) });
@@ -200,14 +199,13 @@ impl Appender {
         let Some(attempt) = self.doubt.take().or_else(|| self.draft()) else { return };
         let (shared, subject) = (self.shared.clone(), Subject::decisions(&self.shared.campaign));
         // A task of its own: an append that was begun goes on, whatever happens to the lane (ARCHITECTURE G9).
-        let last = attempt.last;
         let task = tokio::spawn(async move {
             let started = Instant::now();
             let outcome = append(&*shared.parts.log, &subject, attempt.expected, &attempt.bytes).await;
             shared.metrics.appended(started.elapsed());
             Appended { attempt, outcome }
         });
-        self.in_flight = Some(InFlight { task, last });
+        self.in_flight = Some(InFlight { task, ahead: false });
     }
 
     /// Waits for the append in flight; for ever when there is none.
