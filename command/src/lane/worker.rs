@@ -120,6 +120,7 @@ impl Worker {
         match order {
             // Whoever wanted it has given up: the worker may have been busy for long.
             Order::Recover { ref done, .. } | Order::Rebuild { ref done } if done.is_closed() => {}
+            Order::Command { ref answer, .. } if answer.is_closed() => {}
             Order::Command { command, actor, request, answer } => {
                 let actor = Actor { name: &actor, request: request.as_deref() };
                 self.command(&command, actor, answer).await;
