@@ -139,7 +139,9 @@ impl Appender {
         decision: u64,
         release: impl FnOnce(Result<Position, NoAnswer>) + Send + Sync + 'static,
     ) {
-        for mut entry in entries {
+        // Another instance may have logged some, and a look have seen them, before the reply came.
+        let logged = self.end.last;
+        for mut entry in entries.into_iter().filter(|entry| entry.decision > logged) {
             entry.seal(&self.shared.campaign, &self.shared.parts.secret);
             self.bytes += entry.weight();
             self.entries.push_back(entry);
@@ -296,7 +298,7 @@ impl Appender {
             self.in_flight = None;
             self.end = end;
             self.shared.status.set_decision(end.last);
-            self.give_up(&NoAnswer::Unavailable("the gate was rebuilt meanwhile".to_owned()));
+            self.give_up(&rebuilt());
         }
         let moved = end != self.end;
         self.learn(end);
@@ -429,6 +431,11 @@ pub(crate) async fn append(
             outcome => return outcome,
         }
     }
+}
+
+/// What is said of decisions whose epoch is over.
+pub(super) fn rebuilt() -> NoAnswer {
+    NoAnswer::Unavailable("the gate was rebuilt meanwhile".to_owned())
 }
 
 pub(super) fn late() -> LogUnavailable {

@@ -1,6 +1,7 @@
 //! The one task of a lane: it takes whatever queued up, has it decided, and answers when the log holds it. All that
 //! it knows of the log is in its own hands, so nothing here needs a lock.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use firstcome_shared::position::Position;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
-use super::appender::Appender;
+use super::appender::{Appender, rebuilt};
 use super::recovery::History;
 use super::sold_out::SoldOut;
 use super::{Answer, Asking, BATCH_BYTES, BATCH_PEOPLE, Logged, NoAnswer, Order, Parts, Shared, call};
@@ -169,7 +170,19 @@ impl Worker {
             if let Some(reason) = self.shared.status.away() {
                 return Err(NoAnswer::Unavailable(reason));
             }
-            match in_time(GATE_DEADLINE, step(call(self.appender.end(), parts))).await {
+            let end = self.appender.end();
+            let mut asked = pin!(in_time(GATE_DEADLINE, step(call(end, parts))));
+            // A gate that hangs holds nobody back whose decision is logged meanwhile.
+            let reply = loop {
+                tokio::select! {
+                    biased;
+                    reply = &mut asked => break reply,
+                    appended = self.appender.in_flight() => self.appender.appended(appended).await,
+                }
+            };
+            match reply {
+                // What that append found may have ended the epoch of this reply, and all that it says (ARCHITECTURE G1).
+                Ok(_) if end.epoch != self.appender.end().epoch => return Err(rebuilt()),
                 Ok(reply) => {
                     self.appender.heard(reply.logged);
                     return Ok(reply);

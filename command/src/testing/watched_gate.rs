@@ -32,6 +32,8 @@ pub(crate) struct WatchedGate {
     load_time: Mutex<Duration>,
     /// Decide calls wait here before they are carried out.
     pub(crate) decides: Door,
+    /// Replies of decide calls wait here.
+    pub(crate) verdicts: Door,
     /// Operators' commands wait here before they are carried out.
     pub(crate) commands: Door,
     /// Replies of the outbox wait here.
@@ -62,6 +64,7 @@ impl WatchedGate {
             glances_away: AtomicBool::new(false),
             load_time: Mutex::default(),
             decides: Door::default(),
+            verdicts: Door::default(),
             commands: Door::default(),
             outboxes: Door::default(),
             loads: Door::default(),
@@ -169,7 +172,9 @@ impl Gate for WatchedGate {
         self.has_room()?;
         self.decided.fetch_add(1, Ordering::SeqCst);
         self.asked.fetch_add(u64::try_from(asks.len()).unwrap(), Ordering::SeqCst);
-        self.inner.decide(campaign, call, asks).await
+        let reply = self.inner.decide(campaign, call, asks).await;
+        self.verdicts.pass().await;
+        reply
     }
 
     async fn command(

@@ -234,3 +234,22 @@ async fn a_remote_gate_decides_one_batch_ahead_though_it_has_nothing_to_log() {
     within("the operator", pausing).await.unwrap().unwrap().body.unwrap();
     world.audit("summer", 1, 1).await;
 }
+
+/// Who waits for an append is told when it has landed, though the gate hangs over the next batch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gate_that_hangs_holds_nobody_back_whose_coupon_is_logged() {
+    let (world, instance) = World::with_summer(100).await;
+    instance.gate.become_remote();
+    instance.log.appends.shut();
+    let ann = instance.asking("summer", person("ann")).await;
+    instance.log.appends.somebody_waits().await;
+    instance.gate.decides.shut();
+    let bob = instance.asking("summer", person("bob")).await;
+    instance.gate.decides.somebody_waits().await;
+    instance.log.appends.open();
+    assert_eq!(issued(&within("ann is told", ann).await.unwrap()).seq, 1);
+    // The gate was not given up in between: it still decides for bob.
+    instance.gate.decides.open();
+    assert_eq!(issued(&within("bob is told", bob).await.unwrap()).seq, 2);
+    world.audit("summer", 2, 1).await;
+}
