@@ -4,14 +4,16 @@
 //!
 //! * **Atomic.** A call reads, decides, writes the outbox entry and then the holders in one step; no other call is
 //!   seen half done (ARCHITECTURE G6).
-//! * **One epoch, one memory.** A call carries the epoch that the caller learnt from the log. The gate refuses it
-//!   unless it holds the campaign under exactly this epoch and has not lost its memory since it was loaded
-//!   (its own incarnation is the one it was loaded for, and the sizes that it keeps are true: ARCHITECTURE G1, G2).
+//! * **One epoch, one memory.** A call carries the log that the caller reads, and the epoch that it learnt from it. The
+//!   gate refuses it unless it holds the campaign of that log under exactly this epoch and has not lost its memory since
+//!   it was loaded (its own incarnation is the one it was loaded for, and the sizes that it keeps are true: ARCHITECTURE
+//!   G1, G2).
 //! * **Numbered.** Decisions are numbered 1, 2, 3, … within a campaign. Every reply names the last one made.
 //! * **Outbox.** A decided entry stays readable until a call says that it is logged (ARCHITECTURE G7). The gate itself
 //!   never logs anything and never tells anybody anything: callers wait for the log (ARCHITECTURE A1).
 //! * **Time.** Gate time is the server's, never going back (ARCHITECTURE G8).
-//! * **Loading** happens at most once an epoch, whole or not at all (ARCHITECTURE G5).
+//! * **Loading** happens at most once an epoch, whole or not at all (ARCHITECTURE G5). What was loaded for another log
+//!   gives way to any epoch: the two have nothing to do with each other.
 //!
 //! A call that fails with [`GateError::Unavailable`] may or may not have been carried out: its entries are then found
 //! in the outbox by whoever comes next.
@@ -35,7 +37,9 @@ use firstcome_shared::event::Entry;
 
 /// What every guarded call says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct Call<'a> {
+    /// The identity of the log that the caller reads and appends to.
+    pub log: &'a str,
     /// The epoch of the campaign's end in the log.
     pub epoch: u64,
     /// The last decision known to be logged, and the sequence of the message it stands in: the outbox is trimmed up
@@ -76,7 +80,7 @@ pub struct Reply<T> {
 /// Why a call has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GateError {
-    /// Nothing was done: the gate does not hold this campaign under this epoch.
+    /// Nothing was done: the gate does not hold this campaign, of this log, under this epoch.
     #[error("the gate does not hold the campaign under this epoch")]
     Forgot,
     /// Nothing was done: the clocks of gate and caller are too far apart.
@@ -110,6 +114,8 @@ pub struct View {
 pub struct Glance {
     /// The gate's own incarnation, now.
     pub incarnation: Arc<str>,
+    /// The log that it holds the campaign of.
+    pub log: Arc<str>,
     /// The epoch it holds the campaign under.
     pub epoch: u64,
     /// Rises with stock and flags.
@@ -130,6 +136,8 @@ pub struct GateRow {
 /// A campaign folded from the log, ready to be loaded.
 #[derive(Debug)]
 pub struct Load {
+    /// The identity of the log that it was folded from.
+    pub log: String,
     /// The fence's epoch; 1 for a campaign just created.
     pub epoch: u64,
     /// The incarnation that the fence names.
@@ -158,7 +166,7 @@ pub trait Gate: Send + Sync + fmt::Debug {
     async fn decide(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         asks: &[Ask],
     ) -> Result<Reply<Vec<Verdict>>, GateError>;
 
@@ -166,7 +174,7 @@ pub trait Gate: Send + Sync + fmt::Debug {
     async fn command(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         command: &Command,
         actor: &str,
     ) -> Result<Reply<Result<(), Refused>>, GateError>;
@@ -176,13 +184,13 @@ pub trait Gate: Send + Sync + fmt::Debug {
     async fn outbox(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         after: u64,
         max_bytes: usize,
     ) -> Result<Reply<Vec<Entry>>, GateError>;
 
     /// A look at the state.
-    async fn view(&self, campaign: &CampaignId, call: Call) -> Result<Reply<View>, GateError>;
+    async fn view(&self, campaign: &CampaignId, call: Call<'_>) -> Result<Reply<View>, GateError>;
 
     /// One unguarded read, begun after the call; `None` when the gate does not know the campaign. Cheap enough for
     /// every refused stranger: an adapter over a network joins calls that wait into one read.
@@ -197,12 +205,12 @@ pub trait Gate: Send + Sync + fmt::Debug {
     async fn rows(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         from: u64,
         to: u64,
     ) -> Result<Reply<Vec<GateRow>>, GateError>;
 
     /// Loads a campaign, whole, in one step. [`GateError::Forgot`]: nothing was loaded, because the gate is no longer
-    /// the incarnation that the fence names, or holds this epoch or a higher one.
+    /// the incarnation that the fence names, or holds this epoch or a higher one of the same log.
     async fn load(&self, campaign: &CampaignId, load: Load) -> Result<(), GateError>;
 }

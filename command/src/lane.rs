@@ -19,7 +19,7 @@ use bytes::Bytes;
 use firstcome_shared::chain::Chain;
 use firstcome_shared::clock::Clock;
 use firstcome_shared::domain::{Ask, CampaignId, CodeSecret, Command, Held, Refused, Terms, Verdict};
-use firstcome_shared::event::Actor;
+use firstcome_shared::event::{Actor, Message};
 use firstcome_shared::event_log::{EventLog, Subject, position};
 use firstcome_shared::lifecycle::Lifecycle;
 use firstcome_shared::position::Position;
@@ -231,14 +231,14 @@ impl Lane {
     /// Runs a guarded read of the gate; when the gate has forgotten, has it mended and reads again.
     pub async fn read<'a, T, F>(
         &'a self,
-        read: impl Fn(&'a dyn Gate, &'a CampaignId, Call) -> F,
+        read: impl Fn(&'a dyn Gate, &'a CampaignId, Call<'a>) -> F,
     ) -> Result<T, NoAnswer>
     where
         F: Future<Output = Result<Reply<T>, GateError>>,
     {
         for _ in 0..READ_ATTEMPTS {
             let end = self.status.end();
-            match read(&*self.parts.gate, &self.campaign, call(end, &*self.parts.clock)).await {
+            match read(&*self.parts.gate, &self.campaign, call(end, &self.parts)).await {
                 Ok(reply) => return Ok(reply.body),
                 Err(GateError::Forgot) => {
                     let (done, outcome) = oneshot::channel();
@@ -292,9 +292,14 @@ impl Lane {
 }
 
 /// What a call under the epoch of `end` says.
-fn call(end: Chain, clock: &dyn Clock) -> Call {
+fn call(end: Chain, parts: &Parts) -> Call<'_> {
     let logged = crate::gate::Logged { decision: end.last, sequence: end.sequence };
-    Call { epoch: end.epoch, logged, now: clock.now() }
+    Call { log: parts.log.identity(), epoch: end.epoch, logged, now: parts.clock.now() }
+}
+
+/// What is said of a message that was not written for the log in which it stands (ARCHITECTURE L7).
+pub(crate) fn foreign(sequence: u64, message: &Message, log: &str) -> String {
+    format!("message {sequence} was written for log {}, but this is log {log}", message.log)
 }
 
 fn stopping() -> NoAnswer {

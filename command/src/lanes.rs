@@ -9,7 +9,7 @@ use firstcome_shared::domain::CampaignId;
 use firstcome_shared::event::{Event, Message};
 use firstcome_shared::event_log::{LogUnavailable, Stored, Subject};
 
-use crate::lane::{Lane, NoAnswer, Parts};
+use crate::lane::{Lane, NoAnswer, Parts, foreign};
 
 /// All open lanes. Dropping them lets their workers end.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Lanes {
             return Err(NoAnswer::Unavailable(another_secret(campaign)));
         }
         let (log, subject) = (&self.parts.log, Subject::decisions(campaign));
-        let (_, first) = decoded(log.first(&subject).await)?;
+        let (_, first) = decoded(log.identity(), log.first(&subject).await)?;
         match made_with(&first) {
             Some(key_id) if key_id == self.parts.secret.key_id() => {}
             Some(_) => {
@@ -61,7 +61,7 @@ impl Lanes {
                 return Err(NoAnswer::Unavailable(problem));
             }
         }
-        let (sequence, end) = decoded(log.end(&subject).await)?;
+        let (sequence, end) = decoded(log.identity(), log.end(&subject).await)?;
         Ok(self.open(campaign, Chain::at(sequence, &end)))
     }
 
@@ -109,10 +109,14 @@ fn another_secret(campaign: &CampaignId) -> String {
     )
 }
 
-/// A message of the campaign that was read, and its sequence.
-fn decoded(read: Result<Option<Stored>, LogUnavailable>) -> Result<(u64, Message), NoAnswer> {
+/// A message of the campaign that was read from `log`, and its sequence.
+fn decoded(log: &str, read: Result<Option<Stored>, LogUnavailable>) -> Result<(u64, Message), NoAnswer> {
     let stored = read.map_err(|error| NoAnswer::Unavailable(error.to_string()))?.ok_or(NoAnswer::NotFound)?;
     let message =
         Message::decode(&stored.payload).map_err(|error| NoAnswer::Unavailable(error.to_string()))?;
-    Ok((stored.position.sequence, message))
+    let sequence = stored.position.sequence;
+    if message.log != log {
+        return Err(NoAnswer::Unavailable(format!("the log forgot: {}", foreign(sequence, &message, log))));
+    }
+    Ok((sequence, message))
 }

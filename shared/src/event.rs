@@ -177,7 +177,8 @@ impl Entry {
     pub fn weight(&self) -> usize {
         const PER_ENTRY: usize = 200;
         const PER_COUPON: usize = 96;
-        // Escaping can make one byte of a user id or key six; a definition is bounded by its windows.
+        // Escaping makes one byte two at most, since no name and no key may hold control characters; a definition is
+        // bounded by its windows.
         PER_ENTRY
             + match &self.event {
                 Event::CouponsIssued { coupons, .. } => coupons

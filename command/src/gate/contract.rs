@@ -31,6 +31,7 @@ macro_rules! gate_contract {
             a_wrong_epoch_is_refused_and_changes_nothing,
             what_it_forgot_is_refused_until_it_is_loaded_anew,
             what_another_memory_left_gives_way_to_a_later_epoch_only,
+            what_is_held_of_another_log_is_refused_and_gives_way_to_any_epoch,
             clocks_apart_are_refused_and_nothing_is_decided,
             gate_time_never_goes_back,
             a_glance_tells_whether_anybody_new_can_have_got_a_coupon,
@@ -77,6 +78,8 @@ pub(super) trait Rig: Send + Sync {
 
 pub(super) const NOON: Millis = Millis(1_800_000_000_000);
 const HOUR: i64 = 3_600_000;
+/// The identity of the log that all but one of these tests read.
+const LOG: &str = "log";
 /// More than any outbox of these tests.
 const ALL: usize = 1 << 20;
 
@@ -115,19 +118,24 @@ fn book(definition: Definition) -> Book {
 }
 
 /// A call under `epoch` that knows nothing to be logged, at noon.
-fn call(epoch: u64) -> Call {
-    Call { epoch, logged: Logged::default(), now: NOON }
+fn call(epoch: u64) -> Call<'static> {
+    Call { log: LOG, epoch, logged: Logged::default(), now: NOON }
 }
 
-fn knowing(call: Call, decision: u64, sequence: u64) -> Call {
+fn knowing(call: Call<'_>, decision: u64, sequence: u64) -> Call<'_> {
     Call { logged: Logged { decision, sequence }, ..call }
 }
 
 /// Loads `book` as `epoch` into the memory that the gate has now.
 async fn load(gate: &dyn Gate, epoch: u64, book: Book) -> Result<(), GateError> {
+    load_from(LOG, gate, epoch, book).await
+}
+
+async fn load_from(log: &str, gate: &dyn Gate, epoch: u64, book: Book) -> Result<(), GateError> {
     let incarnation = gate.incarnation(&id()).await.unwrap();
+    let (log, nonce) = (log.to_owned(), format!("nonce {epoch}"));
     let logged = Logged { decision: book.decision, sequence: epoch };
-    gate.load(&id(), Load { epoch, incarnation, nonce: format!("nonce {epoch}"), book, logged }).await
+    gate.load(&id(), Load { log, epoch, incarnation, nonce, book, logged }).await
 }
 
 /// A gate that holds `summer` under epoch 1, as just created.
@@ -136,16 +144,19 @@ async fn loaded(rig: &dyn Rig, definition: Definition) -> &dyn Gate {
     rig.gate()
 }
 
-async fn decide(gate: &dyn Gate, call: Call, asks: &[Ask]) -> Reply<Vec<Verdict>> {
+async fn decide(gate: &dyn Gate, call: Call<'_>, asks: &[Ask]) -> Reply<Vec<Verdict>> {
     gate.decide(&id(), call, asks).await.unwrap()
 }
 
-async fn outbox(gate: &dyn Gate, call: Call) -> Vec<Entry> {
+async fn outbox(gate: &dyn Gate, call: Call<'_>) -> Vec<Entry> {
     gate.outbox(&id(), call, 0, ALL).await.unwrap().body
 }
 
 /// Everything that the gate holds of `summer`, for comparing.
-async fn everything(gate: &dyn Gate, call: Call) -> (super::View, Vec<(u64, UserId)>, Vec<Entry>, u64, u64) {
+async fn everything(
+    gate: &dyn Gate,
+    call: Call<'_>,
+) -> (super::View, Vec<(u64, UserId)>, Vec<Entry>, u64, u64) {
     let view = gate.view(&id(), call).await.unwrap();
     let rows = gate.rows(&id(), call, 1, u64::MAX).await.unwrap();
     let mut rows: Vec<_> = rows.body.into_iter().map(|row| (row.held.seq, row.user)).collect();

@@ -2,7 +2,7 @@
 -- agree with it step by step. Reads and validates everything first and writes last, the outbox entry before the holders
 -- (ARCHITECTURE G6).
 --
--- ARGV  7 how many ask (n), 8 '1' if keys are given, then n times who (digest), n times who (name), n times the key
+-- ARGV  8 how many ask (n), 9 '1' if keys are given, then n times who (digest), n times who (name), n times the key
 --
 -- A holder's value is what this person holds, oldest first. Where keys are not kept it is one record of 13 bytes: sequence
 -- number (5), time (6), window (2). Else each record is: key, which of this person's it is (2), sequence number (5),
@@ -11,8 +11,8 @@
 local pack, unpacked = struct.pack, struct.unpack
 local PLAIN, KEYED, SLICE = 13, 16, 1000
 
-local n, with_keys = tonumber(ARGV[7]), ARGV[8] == '1'
-local WHO, NAME, KEY = 8, 8 + n, 8 + 2 * n
+local n, with_keys = tonumber(ARGV[8]), ARGV[9] == '1'
+local WHO, NAME, KEY = 9, 9 + n, 9 + 2 * n
 
 local terms = redis.call('HMGET', meta, 'paused', 'cancelled', 'limit', 'keeps_keys', 'each_window', 'windows', 'coupon')
 if not (terms[3] and terms[6] and terms[7]) then

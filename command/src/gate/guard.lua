@@ -3,11 +3,14 @@
 --
 -- KEYS  meta, holders, line, outbox
 -- ARGV  1 epoch, 2 last decision that is logged, 3 its message's sequence, 4 the caller's time, 5 a test's time or '',
---       6 how far clocks may be apart; from 7 on what the script behind it takes
+--       6 how far clocks may be apart, 7 the caller's log; from 8 on what the script behind it takes
 
 local meta, holders, line, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local noted = redis.call('HMGET', meta, 'epoch', 'incarnation', 'decision', 'logged', 'coupons', 'people', 'time', 'version')
-if noted[1] ~= ARGV[1] or noted[2] ~= incarnation() then
+local noted = redis.call(
+  'HMGET', meta, 'epoch', 'incarnation', 'decision', 'logged', 'coupons', 'people', 'time', 'version', 'log'
+)
+-- Another log has epochs of its own, which mean nothing here.
+if noted[9] ~= ARGV[7] or noted[1] ~= ARGV[1] or noted[2] ~= incarnation() then
   return { 'forgot' }
 end
 local decision, logged = tonumber(noted[3]), tonumber(noted[4])

@@ -21,6 +21,7 @@ pub struct MemoryGate {
 
 #[derive(Debug)]
 struct Memory {
+    log: Arc<str>,
     epoch: u64,
     incarnation: Arc<str>,
     book: Book,
@@ -54,13 +55,14 @@ impl MemoryGate {
     fn guarded<T>(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         step: impl FnOnce(&mut Memory, Millis) -> (Vec<Entry>, T),
     ) -> Result<Reply<T>, GateError> {
         let slot = self.slot(campaign).ok_or(GateError::Forgot)?;
         // A poisoned mutex means that a step panicked half-way: such a memory is worth nothing (ARCHITECTURE G9).
         let mut memory = slot.lock().map_err(|_| GateError::Forgot)?;
-        if memory.epoch != call.epoch || *memory.incarnation != *self.own() {
+        let mine = *memory.log == *call.log && memory.epoch == call.epoch;
+        if !mine || *memory.incarnation != *self.own() {
             return Err(GateError::Forgot);
         }
         // Gate time, not the clock: a log that ran ahead would stamp coupons with a time that is not (ARCHITECTURE G8).
@@ -113,7 +115,7 @@ impl Gate for MemoryGate {
     async fn decide(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         asks: &[Ask],
     ) -> Result<Reply<Vec<Verdict>>, GateError> {
         self.guarded(campaign, call, |memory, now| {
@@ -125,7 +127,7 @@ impl Gate for MemoryGate {
     async fn command(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         command: &Command,
         actor: &str,
     ) -> Result<Reply<Result<(), Refused>>, GateError> {
@@ -138,7 +140,7 @@ impl Gate for MemoryGate {
     async fn outbox(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         after: u64,
         max_bytes: usize,
     ) -> Result<Reply<Vec<Entry>>, GateError> {
@@ -154,7 +156,7 @@ impl Gate for MemoryGate {
         })
     }
 
-    async fn view(&self, campaign: &CampaignId, call: Call) -> Result<Reply<View>, GateError> {
+    async fn view(&self, campaign: &CampaignId, call: Call<'_>) -> Result<Reply<View>, GateError> {
         self.guarded(campaign, call, |memory, now| {
             let book = &memory.book;
             let view = View {
@@ -173,6 +175,7 @@ impl Gate for MemoryGate {
         let memory = slot.lock().map_err(|_| GateError::Forgot)?;
         Ok(Some(Glance {
             incarnation: self.own(),
+            log: Arc::clone(&memory.log),
             epoch: memory.epoch,
             version: memory.book.version,
             now: memory.book.gate_time(self.clock.now()),
@@ -186,7 +189,7 @@ impl Gate for MemoryGate {
     async fn rows(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         from: u64,
         to: u64,
     ) -> Result<Reply<Vec<GateRow>>, GateError> {
@@ -209,12 +212,13 @@ impl Gate for MemoryGate {
         let mut campaigns = self.campaigns.write().unwrap_or_else(PoisonError::into_inner);
         let newer = campaigns.get(campaign.as_str()).is_some_and(|slot| {
             let memory = slot.lock().unwrap_or_else(PoisonError::into_inner);
-            memory.epoch >= load.epoch
+            *memory.log == *load.log && memory.epoch >= load.epoch
         });
         if newer {
             return Err(GateError::Forgot);
         }
         let memory = Memory {
+            log: load.log.into(),
             epoch: load.epoch,
             incarnation: own,
             line: line(&load.book),
@@ -291,6 +295,7 @@ mod tests {
             key_id: "key".to_owned(),
         };
         let load = |epoch| Load {
+            log: "log".to_owned(),
             epoch,
             incarnation: gate.own().to_string(),
             nonce: "n".to_owned(),
@@ -298,7 +303,7 @@ mod tests {
             logged: Logged::default(),
         };
         gate.load(&id, load(1)).await.unwrap();
-        let call = Call { epoch: 1, logged: Logged::default(), now: NOON };
+        let call = Call { log: "log", epoch: 1, logged: Logged::default(), now: NOON };
         let half_done = catch_unwind(AssertUnwindSafe(|| {
             gate.guarded(&id, call, |memory, _| -> (Vec<Entry>, ()) {
                 memory.book.decision = 77;

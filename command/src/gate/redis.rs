@@ -92,6 +92,7 @@ struct Own {
 
 /// What it holds of a campaign, true or not.
 struct There {
+    log: String,
     epoch: u64,
     incarnation: String,
     version: u64,
@@ -127,7 +128,7 @@ impl Core {
         &self,
         nodes: &Nodes,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         script: &Script,
         arguments: impl Fn(&mut Cmd) + Sync,
     ) -> Result<Guarded, GateError> {
@@ -140,20 +141,21 @@ impl Core {
         &self,
         nodes: &Nodes,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         script: &Script,
         arguments: impl Fn(&mut Cmd) + Sync,
     ) -> Result<Option<Guarded>, GateError> {
         let (time, keys) = (self.time(), Keys::of(campaign).all());
         let reply = script.run(nodes, campaign, &keys, |command| {
-            let Call { epoch, logged, now } = call;
+            let Call { log, epoch, logged, now } = call;
             command
                 .arg(epoch)
                 .arg(logged.decision)
                 .arg(logged.sequence)
                 .arg(now.0)
                 .arg(&time)
-                .arg(MAX_SKEW_MS);
+                .arg(MAX_SKEW_MS)
+                .arg(log);
             arguments(command);
         });
         let mut fields = Fields::of(reply.await?)?;
@@ -183,14 +185,16 @@ impl Core {
             version: fields.number()?,
             now: Millis(fields.number()?),
             nonce: fields.text()?,
+            log: fields.text()?,
         };
         Ok(Own { incarnation, there: Some(there) })
     }
 
     async fn glance(&self, campaign: &CampaignId) -> Result<Option<Glance>, GateError> {
         let Own { incarnation, there } = self.own(&self.quick, campaign).await?;
-        let glance = |There { epoch, version, now, .. }| Glance {
+        let glance = |There { log, epoch, version, now, .. }| Glance {
             incarnation: incarnation.into(),
+            log: log.into(),
             epoch,
             version,
             now,
@@ -227,7 +231,7 @@ impl Gate for RedisGate {
     async fn decide(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         asks: &[Ask],
     ) -> Result<Reply<Vec<Verdict>>, GateError> {
         let core = &self.core;
@@ -241,7 +245,7 @@ impl Gate for RedisGate {
     async fn command(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         command: &Command,
         actor: &str,
     ) -> Result<Reply<Result<(), Refused>>, GateError> {
@@ -251,7 +255,7 @@ impl Gate for RedisGate {
     async fn outbox(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         after: u64,
         max_bytes: usize,
     ) -> Result<Reply<Vec<Entry>>, GateError> {
@@ -274,7 +278,7 @@ impl Gate for RedisGate {
         Ok(Reply { decision, logged, entries: Vec::new(), body: entries })
     }
 
-    async fn view(&self, campaign: &CampaignId, call: Call) -> Result<Reply<View>, GateError> {
+    async fn view(&self, campaign: &CampaignId, call: Call<'_>) -> Result<Reply<View>, GateError> {
         let (Reply { decision, logged, entries, .. }, book, now) = self.core.look(campaign, call).await?;
         let body = View {
             definition: book.definition,
@@ -307,7 +311,7 @@ impl Gate for RedisGate {
     async fn rows(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         from: u64,
         to: u64,
     ) -> Result<Reply<Vec<GateRow>>, GateError> {

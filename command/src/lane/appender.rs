@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::turns::Turn;
 use super::worker::place;
-use super::{NoAnswer, Shared};
+use super::{NoAnswer, Shared, foreign};
 
 /// Decided and not logged: beyond this the worker decides nothing new.
 const PENDING_BYTES: usize = 4 << 20;
@@ -51,10 +51,10 @@ pub(super) struct Appended {
     outcome: Result<u64, AppendError>,
 }
 
-/// The append that is under way, and the last decision in it.
+/// The append that is under way, and whether something was decided since it began, be it a refusal.
 struct InFlight {
     task: JoinHandle<Appended>,
-    last: u64,
+    ahead: bool,
 }
 
 /// What one lane has decided and does not yet know to be logged.
@@ -62,6 +62,8 @@ pub(super) struct Appender {
     shared: Shared,
     /// The campaign's end in the log.
     end: Chain,
+    /// Up to which decision the gate was told that all is logged. No look that begins later may show less.
+    told: u64,
     /// Entries of `end.epoch` after `end.last`, ascending; gaps are others' decisions.
     entries: VecDeque<Entry>,
     bytes: usize,
@@ -82,6 +84,7 @@ impl Appender {
         Self {
             shared,
             end,
+            told: 0,
             entries: VecDeque::new(),
             bytes: 0,
             requests: BTreeMap::new(),
@@ -99,6 +102,16 @@ impl Appender {
         self.end
     }
 
+    /// A reply of the gate says up to which decision it was told that all is logged, by this instance or another.
+    pub(super) fn heard(&mut self, logged: u64) {
+        self.told = self.told.max(logged);
+    }
+
+    /// The log holds more than is known here; or it did, and has forgotten it.
+    pub(super) fn behind(&self) -> bool {
+        self.end.last < self.told
+    }
+
     /// Somebody waits, or something is to be appended.
     pub(super) fn busy(&self) -> bool {
         self.in_flight.is_some() || !self.waiting.is_empty() || !self.entries.is_empty()
@@ -112,14 +125,9 @@ impl Appender {
         if self.shared.status.away().is_some() {
             return self.in_flight.is_none();
         }
-        let ahead = match &self.in_flight {
-            Some(flying) if self.shared.parts.gate.is_remote() => {
-                !self.shared.parts.turns.free()
-                    || self.entries.back().is_some_and(|entry| entry.decision > flying.last)
-            }
-            in_flight => in_flight.is_some(),
-        };
-        !ahead && self.bytes < PENDING_BYTES
+        let alone = self.shared.parts.gate.is_remote() && self.shared.parts.turns.free();
+        let wait = self.in_flight.as_ref().is_some_and(|flying| flying.ahead || !alone);
+        !wait && self.bytes < PENDING_BYTES
     }
 
     /// When to look at the end again, if nothing else happens.
@@ -140,10 +148,15 @@ impl Appender {
         decision: u64,
         release: impl FnOnce(Result<Position, NoAnswer>) + Send + Sync + 'static,
     ) {
-        for mut entry in entries {
+        // Another instance may have logged some, and a look have seen them, before the reply came.
+        let logged = self.end.last;
+        for mut entry in entries.into_iter().filter(|entry| entry.decision > logged) {
             entry.seal(&self.shared.campaign, &self.shared.parts.secret);
             self.bytes += entry.weight();
             self.entries.push_back(entry);
+        }
+        if let Some(flying) = &mut self.in_flight {
+            flying.ahead = true;
         }
         self.shared.status.set_decision(decision);
         self.waiting.push_back(Waiting { decision, release: Box::new(release) });
@@ -198,7 +211,6 @@ impl Appender {
         let Some(attempt) = self.doubt.take().or_else(|| self.draft()) else { return };
         let (shared, subject) = (self.shared.clone(), Subject::decisions(&self.shared.campaign));
         // A task of its own: an append that was begun goes on, whatever happens to the lane (ARCHITECTURE G9).
-        let last = attempt.last;
         let task = tokio::spawn(async move {
             let started = Instant::now();
             let outcome = append(&*shared.parts.log, &subject, attempt.expected, &attempt.bytes).await;
@@ -206,7 +218,7 @@ impl Appender {
             drop(turn);
             Appended { attempt, outcome }
         });
-        self.in_flight = Some(InFlight { task, last });
+        self.in_flight = Some(InFlight { task, ahead: false });
     }
 
     /// Waits for the append in flight; for ever when there is none.
@@ -265,6 +277,11 @@ impl Appender {
                 None
             }
             Ok(Some(stored)) => match Message::decode(&stored.payload) {
+                Ok(message) if message.log != self.shared.parts.log.identity() => {
+                    let log = self.shared.parts.log.identity();
+                    self.forgot(&foreign(stored.position.sequence, &message, log));
+                    None
+                }
                 Ok(message) => self.adopt(Chain::at(stored.position.sequence, &message)).then_some(message),
                 Err(undecodable) => {
                     self.forgot(&undecodable.to_string());
@@ -277,8 +294,8 @@ impl Appender {
     /// Takes over what the log says (ARCHITECTURE L3); false when it says less than it had acknowledged (L7).
     pub(super) fn adopt(&mut self, end: Chain) -> bool {
         let known = self.end;
-        let less = end.sequence < known.sequence || end.epoch < known.epoch || end.last < known.last;
-        if less || (end.sequence == known.sequence && end != known) {
+        let less = end.sequence < known.sequence || end.epoch < known.epoch;
+        if less || end.last < known.last.max(self.told) || (end.sequence == known.sequence && end != known) {
             self.forgot("the campaign's end in the log lies before what was acknowledged");
             return false;
         }
@@ -292,7 +309,7 @@ impl Appender {
             self.in_flight = None;
             self.end = end;
             self.shared.status.set_decision(end.last);
-            self.give_up(&NoAnswer::Unavailable("the gate was rebuilt meanwhile".to_owned()));
+            self.give_up(&rebuilt());
         }
         let moved = end != self.end;
         self.learn(end);
@@ -425,6 +442,11 @@ pub(crate) async fn append(
             outcome => return outcome,
         }
     }
+}
+
+/// What is said of decisions whose epoch is over.
+pub(super) fn rebuilt() -> NoAnswer {
+    NoAnswer::Unavailable("the gate was rebuilt meanwhile".to_owned())
 }
 
 pub(super) fn late() -> LogUnavailable {

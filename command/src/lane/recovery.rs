@@ -10,9 +10,9 @@ use firstcome_shared::event::{Entry, Event, Message, VERSION};
 use firstcome_shared::event_log::{AppendError, Budget, EventLog, Subject};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::NoAnswer;
 use super::appender::{APPEND_DEADLINE, append, late};
 use super::worker::{GATE_DEADLINE, Worker, in_time};
+use super::{NoAnswer, foreign};
 use crate::gate::{GateError, Load, Logged};
 
 /// A fence this young is given time to be loaded by whoever appended it.
@@ -133,7 +133,8 @@ impl Worker {
         }
         let coupons = book.total_issued();
         let logged = Logged { decision: fence.last, sequence: fence.sequence };
-        let load = Load { epoch: fence.epoch, incarnation, nonce, book, logged };
+        let log = self.shared.parts.log.identity().to_owned();
+        let load = Load { log, epoch: fence.epoch, incarnation, nonce, book, logged };
         match in_time(LOAD_DEADLINE, self.shared.parts.gate.load(&self.shared.campaign, load)).await {
             Ok(()) => {
                 self.shared.status.count_rebuild();
@@ -243,10 +244,7 @@ impl Fold {
     fn add(&mut self, log: &str, sequence: u64, payload: &[u8]) -> Result<(), String> {
         let message = Message::decode(payload).map_err(|error| format!("message {sequence}: {error}"))?;
         if message.log != log {
-            return Err(format!(
-                "message {sequence} was written for log {}, but this is log {log}",
-                message.log
-            ));
+            return Err(foreign(sequence, &message, log));
         }
         self.chain = self.chain.follow(sequence, &message).map_err(|error| error.to_string())?;
         let into = loaded_into(&message).map(str::to_owned);

@@ -65,7 +65,7 @@ impl SoldOut {
 
     /// Begins the cache, if the open window is sold out, all of it is logged, and it stays so while the holders are
     /// read: what the cache refuses rests on logged coupons. One at a time: a million holders are read but once.
-    pub(super) async fn begin(&self, call: Call) {
+    pub(super) async fn begin(&self, call: Call<'_>) {
         if self.building.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -79,7 +79,7 @@ impl SoldOut {
         *self.cache.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    async fn build(&self, call: Call) -> Result<Option<Cache>, GateError> {
+    async fn build(&self, call: Call<'_>) -> Result<Option<Cache>, GateError> {
         let Some(before) = self.gate.glance(&self.campaign).await? else { return Ok(None) };
         let view = self.gate.view(&self.campaign, call).await?;
         if view.decision != view.logged {
@@ -112,7 +112,8 @@ impl SoldOut {
 }
 
 fn same(one: &Glance, other: &Glance) -> bool {
-    one.incarnation == other.incarnation && one.epoch == other.epoch && one.version == other.version
+    let memory = one.incarnation == other.incarnation && one.log == other.log && one.epoch == other.epoch;
+    memory && one.version == other.version
 }
 
 /// Two people may share a hash: then the stranger asks the gate, no more.

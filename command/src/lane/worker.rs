@@ -1,6 +1,7 @@
 //! The one task of a lane: it takes whatever queued up, has it decided, and answers when the log holds it. All that
 //! it knows of the log is in its own hands, so nothing here needs a lock.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +13,11 @@ use firstcome_shared::position::Position;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
-use super::appender::Appender;
+use super::appender::{Appender, rebuilt};
 use super::recovery::History;
 use super::sold_out::SoldOut;
-use super::{Answer, Asking, BATCH_BYTES, BATCH_PEOPLE, Logged, NoAnswer, Order, Shared, call};
-use crate::gate::{GateError, Reply};
+use super::{Answer, Asking, BATCH_BYTES, BATCH_PEOPLE, Logged, NoAnswer, Order, Parts, Shared, call};
+use crate::gate::{Call, GateError, Reply};
 
 /// A gate that takes longer is away.
 pub(super) const GATE_DEADLINE: Duration = Duration::from_secs(3);
@@ -101,9 +102,8 @@ impl Worker {
 
     async fn decide_slice(&mut self, asks: &[Ask], answers: Vec<oneshot::Sender<Answer>>) {
         let started = Instant::now();
-        let gate = Arc::clone(&self.shared.parts.gate);
-        let campaign = self.shared.campaign.clone();
-        let reply = self.guarded(|call| gate.decide(&campaign, call, asks)).await;
+        let (campaign, parts) = (self.shared.campaign.clone(), Arc::clone(&self.shared.parts));
+        let reply = self.guarded(&parts, |call| parts.gate.decide(&campaign, call, asks)).await;
         self.shared.metrics.decided(asks.len(), started.elapsed());
         match reply {
             Ok(reply) => {
@@ -129,6 +129,7 @@ impl Worker {
         match order {
             // Whoever wanted it has given up: the worker may have been busy for long.
             Order::Recover { ref done, .. } | Order::Rebuild { ref done } if done.is_closed() => {}
+            Order::Command { ref answer, .. } if answer.is_closed() => {}
             Order::Command { command, actor, request, answer } => {
                 let actor = Actor { name: &actor, request: request.as_deref() };
                 self.command(&command, actor, answer).await;
@@ -150,9 +151,8 @@ impl Worker {
         actor: Actor<'_>,
         answer: oneshot::Sender<Result<Logged<Result<(), Refused>>, NoAnswer>>,
     ) {
-        let gate = Arc::clone(&self.shared.parts.gate);
-        let campaign = self.shared.campaign.clone();
-        match self.guarded(|call| gate.command(&campaign, call, command, actor.name)).await {
+        let (campaign, parts) = (self.shared.campaign.clone(), Arc::clone(&self.shared.parts));
+        match self.guarded(&parts, |call| parts.gate.command(&campaign, call, command, actor.name)).await {
             Ok(Reply { decision, entries, body, .. }) => {
                 self.appender.decided_in(actor.request, &entries);
                 self.appender.decided(entries, decision, |logged: Result<Position, NoAnswer>| {
@@ -166,7 +166,11 @@ impl Worker {
     }
 
     /// Puts a deciding call to the gate, mending what makes it refuse. Nothing is decided while the log is away (P5).
-    async fn guarded<T, F>(&mut self, step: impl Fn(crate::gate::Call) -> F) -> Result<Reply<T>, NoAnswer>
+    async fn guarded<'a, T, F>(
+        &mut self,
+        parts: &'a Parts,
+        step: impl Fn(Call<'a>) -> F,
+    ) -> Result<Reply<T>, NoAnswer>
     where
         F: Future<Output = Result<Reply<T>, GateError>>,
     {
@@ -174,8 +178,23 @@ impl Worker {
             if let Some(reason) = self.shared.status.away() {
                 return Err(NoAnswer::Unavailable(reason));
             }
-            match in_time(GATE_DEADLINE, step(call(self.appender.end(), &*self.shared.parts.clock))).await {
-                Ok(reply) => return Ok(reply),
+            let end = self.appender.end();
+            let mut asked = pin!(in_time(GATE_DEADLINE, step(call(end, parts))));
+            // A gate that hangs holds nobody back whose decision is logged meanwhile.
+            let reply = loop {
+                tokio::select! {
+                    biased;
+                    reply = &mut asked => break reply,
+                    appended = self.appender.in_flight() => self.appender.appended(appended).await,
+                }
+            };
+            match reply {
+                // What that append found may have ended the epoch of this reply, and all that it says (ARCHITECTURE G1).
+                Ok(_) if end.epoch != self.appender.end().epoch => return Err(rebuilt()),
+                Ok(reply) => {
+                    self.appender.heard(reply.logged);
+                    return Ok(reply);
+                }
                 Err(GateError::Forgot) => self.recover().await?,
                 Err(error) => return Err(NoAnswer::Unavailable(error.to_string())),
             }
@@ -202,7 +221,7 @@ impl Worker {
         self.appender.start();
     }
 
-    /// Appends what a dead instance left in the outbox, and notices a gate that forgot while nobody asks.
+    /// Appends what a dead instance left in the outbox, and notices a gate or a log that forgot while nobody asks.
     async fn sweep(&mut self) {
         if self.appender.busy() || self.shared.status.away().is_some() {
             return;
@@ -211,9 +230,12 @@ impl Worker {
         match self.outbox(MESSAGE_BYTES).await {
             Ok(entries) => {
                 let now = self.shared.parts.clock.now();
-                if entries.first().is_some_and(|entry| now.since(entry.at) > LEFT_OVER_MS) {
+                let left_over = entries.first().is_some_and(|entry| now.since(entry.at) > LEFT_OVER_MS);
+                if left_over || self.appender.behind() {
                     // Most likely another instance has logged them long ago: the end tells.
                     self.appender.look().await;
+                }
+                if left_over {
                     self.appender.add_others(epoch, entries);
                 }
             }
@@ -226,19 +248,22 @@ impl Worker {
     }
 
     /// What the gate has decided after the end that is known here.
-    pub(super) async fn outbox(&self, max_bytes: usize) -> Result<Vec<Entry>, GateError> {
+    pub(super) async fn outbox(&mut self, max_bytes: usize) -> Result<Vec<Entry>, GateError> {
         let end = self.appender.end();
-        let call = call(end, &*self.shared.parts.clock);
+        let call = call(end, &self.shared.parts);
         let outbox = self.shared.parts.gate.outbox(&self.shared.campaign, call, end.last, max_bytes);
-        in_time(GATE_DEADLINE, outbox).await.map(|reply| reply.body)
+        let reply = in_time(GATE_DEADLINE, outbox).await?;
+        self.appender.heard(reply.logged);
+        Ok(reply.body)
     }
 
     fn remember_sold_out(&self, reply: &Reply<Vec<Verdict>>) {
         let sold_out = reply.body.iter().any(|verdict| matches!(verdict, Verdict::SoldOut { .. }));
         if sold_out && reply.decision == reply.logged && !self.sold_out.begun() {
-            let call = call(self.appender.end(), &*self.shared.parts.clock);
+            let (end, parts) = (self.appender.end(), Arc::clone(&self.shared.parts));
             let sold_out = Arc::clone(&self.sold_out);
-            self.shared.parts.lifecycle.spawn("sold-out cache", async move { sold_out.begin(call).await });
+            let begin = async move { sold_out.begin(call(end, &parts)).await };
+            self.shared.parts.lifecycle.spawn("sold-out cache", begin);
         }
     }
 }

@@ -2,8 +2,9 @@
 //! of the database are not crowded out.
 //!
 //! A batch is written as a whole and at once; what it costs is waited for before the next. So nobody waits in a
-//! transaction, no time that was idle is made up for, and a burst is never larger than one batch, which the rate makes
-//! smaller (ARCHITECTURE J1 forbids to cut one that was read).
+//! transaction, no time that was idle is made up for, and a burst is never larger than one batch of each partition that is
+//! read here (their readers may begin at once, and pay for all), which the rate makes smaller (ARCHITECTURE J1 forbids to
+//! cut one that was read).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -50,6 +50,7 @@ impl Service {
         let sequence = self.append_first(&campaign, &message).await?;
 
         let load = Load {
+            log: self.log().identity().to_owned(),
             epoch: 1,
             incarnation,
             nonce,

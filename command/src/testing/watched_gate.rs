@@ -32,6 +32,8 @@ pub(crate) struct WatchedGate {
     load_time: Mutex<Duration>,
     /// Decide calls wait here before they are carried out.
     pub(crate) decides: Door,
+    /// Replies of decide calls wait here.
+    pub(crate) verdicts: Door,
     /// Operators' commands wait here before they are carried out.
     pub(crate) commands: Door,
     /// Replies of the outbox wait here.
@@ -62,6 +64,7 @@ impl WatchedGate {
             glances_away: AtomicBool::new(false),
             load_time: Mutex::default(),
             decides: Door::default(),
+            verdicts: Door::default(),
             commands: Door::default(),
             outboxes: Door::default(),
             loads: Door::default(),
@@ -161,7 +164,7 @@ impl Gate for WatchedGate {
     async fn decide(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         asks: &[Ask],
     ) -> Result<Reply<Vec<Verdict>>, GateError> {
         self.decides.pass().await;
@@ -169,13 +172,15 @@ impl Gate for WatchedGate {
         self.has_room()?;
         self.decided.fetch_add(1, Ordering::SeqCst);
         self.asked.fetch_add(u64::try_from(asks.len()).unwrap(), Ordering::SeqCst);
-        self.inner.decide(campaign, call, asks).await
+        let reply = self.inner.decide(campaign, call, asks).await;
+        self.verdicts.pass().await;
+        reply
     }
 
     async fn command(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         command: &Command,
         actor: &str,
     ) -> Result<Reply<Result<(), Refused>>, GateError> {
@@ -189,7 +194,7 @@ impl Gate for WatchedGate {
     async fn outbox(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         after: u64,
         max_bytes: usize,
     ) -> Result<Reply<Vec<Entry>>, GateError> {
@@ -201,7 +206,7 @@ impl Gate for WatchedGate {
         reply
     }
 
-    async fn view(&self, campaign: &CampaignId, call: Call) -> Result<Reply<View>, GateError> {
+    async fn view(&self, campaign: &CampaignId, call: Call<'_>) -> Result<Reply<View>, GateError> {
         self.reachable("view")?;
         self.inner.view(campaign, call).await
     }
@@ -225,7 +230,7 @@ impl Gate for WatchedGate {
     async fn rows(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         from: u64,
         to: u64,
     ) -> Result<Reply<Vec<GateRow>>, GateError> {

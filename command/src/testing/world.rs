@@ -69,10 +69,19 @@ pub(crate) fn one_off(name: &str, stock: u64) -> wire::CreateCampaign {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(BEGIN);
-        let log = SqliteLog::open(&folder.path().join("log.db"), Arc::new(clock.clone())).await.unwrap();
         let gate = Arc::new(MemoryGate::new(Arc::new(clock.clone())));
+        Self::over(gate, clock).await
+    }
+
+    /// The log is made anew; the gate is not.
+    pub(crate) async fn with_a_log_made_anew(&self) -> Self {
+        Self::over(Arc::clone(&self.gate), self.clock.clone()).await
+    }
+
+    async fn over(gate: Arc<MemoryGate>, clock: ManualClock) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = SqliteLog::open(&folder.path().join("log.db"), Arc::new(clock.clone())).await.unwrap();
         let (steps, instances) = (Arc::default(), AtomicU64::new(0));
         Self { folder, clock, log: Arc::new(log), gate, steps, instances }
     }
@@ -175,7 +184,7 @@ impl World {
         }
         let last = self.messages(name).await.last().unwrap().clone();
         let logged = Logged { decision: last.last, sequence: u64::MAX };
-        let call = Call { epoch: last.epoch, logged, now: self.clock.now() };
+        let call = Call { log: self.log.identity(), epoch: last.epoch, logged, now: self.clock.now() };
         let rows =
             self.gate.rows(&id(name), call, 1, u64::MAX).await.expect("the gate holds the log's epoch");
         assert_eq!(rows.decision, last.last, "nothing is decided that is not logged");
@@ -206,7 +215,8 @@ impl World {
 
     /// The gate's last decision, from the gate itself.
     pub(crate) async fn decision(&self, name: &str, epoch: u64) -> u64 {
-        let call = Call { epoch, logged: Logged::default(), now: self.clock.now() };
+        let logged = Logged::default();
+        let call = Call { log: self.log.identity(), epoch, logged, now: self.clock.now() };
         self.gate.view(&id(name), call).await.unwrap().decision
     }
 }

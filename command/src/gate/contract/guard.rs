@@ -3,12 +3,13 @@
 use firstcome_shared::domain::{Command, Patch, UserId, Verdict};
 
 use super::{
-    HOUR, NOON, Rig, ask, book, call, decide, definition, everything, id, knowing, load, loaded, outbox, seq,
+    HOUR, LOG, NOON, Rig, ask, book, call, decide, definition, everything, id, knowing, load, load_from,
+    loaded, outbox, seq,
 };
 use crate::gate::{Call, Gate, GateError, Load, Logged, MAX_SKEW_MS};
 
 /// Every guarded call is refused.
-async fn refuses(gate: &dyn Gate, call: Call, why: &GateError) {
+async fn refuses(gate: &dyn Gate, call: Call<'_>, why: &GateError) {
     assert_eq!(gate.decide(&id(), call, &[ask("ann")]).await.as_ref().err(), Some(why));
     assert_eq!(gate.command(&id(), call, &Command::Pause, "olga").await.as_ref().err(), Some(why));
     assert_eq!(gate.outbox(&id(), call, 0, 1).await.as_ref().err(), Some(why));
@@ -53,6 +54,7 @@ pub(in crate::gate) async fn loads_an_epoch_once_and_whole(rig: &dyn Rig) {
 pub(in crate::gate) async fn refuses_a_load_for_another_incarnation_or_an_older_epoch(rig: &dyn Rig) {
     let gate = rig.gate();
     let foreign = Load {
+        log: LOG.to_owned(),
         epoch: 1,
         incarnation: "somebody else".to_owned(),
         nonce: "n".to_owned(),
@@ -95,6 +97,7 @@ pub(in crate::gate) async fn what_it_forgot_is_refused_until_it_is_loaded_anew(r
     refuses(gate, call(1), &GateError::Forgot).await;
     assert_ne!(gate.incarnation(&id()).await.unwrap(), before);
     let late = Load {
+        log: LOG.to_owned(),
         epoch: 2,
         incarnation: before,
         nonce: "n".to_owned(),
@@ -124,6 +127,38 @@ pub(in crate::gate) async fn what_another_memory_left_gives_way_to_a_later_epoch
     }
     load(gate, 4, book(definition(5))).await.unwrap();
     assert_eq!(seq(&decide(gate, call(4), &[ask("bob")]).await.body[0]), 1);
+}
+
+/// The log was made anew and the gate was not: what was decided for the old one must not be sold into the new one.
+pub(in crate::gate) async fn what_is_held_of_another_log_is_refused_and_gives_way_to_any_epoch(
+    rig: &dyn Rig,
+) {
+    let gate = rig.gate();
+    load(gate, 3, book(definition(5))).await.unwrap();
+    decide(gate, call(3), &[ask("ann")]).await;
+    let before = everything(gate, call(3)).await;
+    let glance = gate.glance(&id()).await.unwrap().unwrap();
+    let anew = |epoch| Call { log: "another log", ..call(epoch) };
+    for epoch in [1, 3] {
+        // It must not even trim.
+        refuses(gate, knowing(anew(epoch), 1, 10), &GateError::Forgot).await;
+    }
+    assert_eq!(everything(gate, call(3)).await, before);
+
+    // Epochs of different logs do not follow each other; those of one still do.
+    load_from("another log", gate, 1, book(definition(7))).await.unwrap();
+    refuses(gate, call(3), &GateError::Forgot).await;
+    refuses(gate, call(1), &GateError::Forgot).await;
+    let reply = decide(gate, anew(1), &[ask("bob")]).await;
+    assert_eq!((seq(&reply.body[0]), reply.decision, reply.logged), (1, 1, 0));
+    let bob = (1, UserId::parse("bob").unwrap());
+    assert_eq!(everything(gate, anew(1)).await.1, [bob]);
+    assert_ne!(gate.glance(&id()).await.unwrap().unwrap().log, glance.log);
+    assert_eq!(
+        load_from("another log", gate, 1, book(definition(9))).await,
+        Err(GateError::Forgot),
+        "an epoch is loaded once"
+    );
 }
 
 pub(in crate::gate) async fn clocks_apart_are_refused_and_nothing_is_decided(rig: &dyn Rig) {

@@ -6,7 +6,7 @@ use firstcome_shared::domain::{Book, Command, Definition, Patch, WindowPatch};
 use firstcome_shared::event::Entry;
 use firstcome_shared::wire::LimitPer;
 
-use super::{ALL, HOUR, NOON, Rig, ask, book, definition, id, load, outbox, wish};
+use super::{ALL, HOUR, LOG, NOON, Rig, ask, book, definition, id, load, outbox, wish};
 use crate::gate::{Call, Logged};
 use crate::testing::Dice;
 
@@ -71,7 +71,7 @@ pub(in crate::gate) async fn histories_agree_with_the_book_step_by_step(rig: &dy
                 logged =
                     Logged { decision: model.decision - u64::try_from(kept).unwrap(), sequence: 10 + step };
             }
-            let call = Call { epoch, logged, now: server };
+            let call = Call { log: LOG, epoch, logged, now: server };
             let entries = if story.0.below(6) == 0 {
                 let command = story.command();
                 let expected = model.command(&command, "olga", server);
@@ -101,7 +101,7 @@ pub(in crate::gate) async fn histories_agree_with_the_book_step_by_step(rig: &dy
     }
 }
 
-async fn agrees(rig: &dyn Rig, call: Call, model: &Book, told: &str) {
+async fn agrees(rig: &dyn Rig, call: Call<'_>, model: &Book, told: &str) {
     let view = rig.gate().view(&id(), call).await.unwrap().body;
     assert_eq!(
         (&view.definition, view.flags, &view.issued),
@@ -126,7 +126,7 @@ pub(in crate::gate) async fn a_book_folded_from_the_outbox_goes_on_like_the_gate
     let (mut model, mut folded) = (book(definition(40)), book(definition(40)));
     load(gate, 1, model.clone()).await.unwrap();
     for epoch in 1..=20 {
-        let call = Call { epoch, logged: Logged::default(), now: NOON };
+        let call = Call { log: LOG, epoch, logged: Logged::default(), now: NOON };
         for _ in 0..5 {
             let asks: Vec<_> = (0..3).map(|_| ask(&format!("u-{}", dice.below(60)))).collect();
             let reply = gate.decide(&id(), call, &asks).await.unwrap();

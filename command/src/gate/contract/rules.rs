@@ -5,7 +5,7 @@ use std::sync::Arc;
 use firstcome_shared::clock::Millis;
 use firstcome_shared::domain::{CampaignId, Command, Patch, Refused, Verdict, WindowPatch};
 
-use super::{HOUR, NOON, Rig, ask, book, call, decide, definition, everything, id, loaded, seq, wish};
+use super::{HOUR, LOG, NOON, Rig, ask, book, call, decide, definition, everything, id, loaded, seq, wish};
 use crate::gate::{Call, GateError, Load, Logged};
 
 pub(in crate::gate) async fn the_same_person_twice_in_a_batch_gets_one_coupon(rig: &dyn Rig) {
@@ -93,7 +93,8 @@ pub(in crate::gate) async fn campaigns_are_kept_apart(rig: &dyn Rig) {
     assert_eq!(gate.decide(&winter, other, &[ask("ann")]).await.err(), Some(GateError::Forgot));
     let incarnation = gate.incarnation(&winter).await.unwrap();
     let book = book(firstcome_shared::domain::Definition { id: winter.clone(), ..definition(1) });
-    let load = Load { epoch: 7, incarnation, nonce: "n".to_owned(), book, logged: Logged::default() };
+    let (log, nonce, logged) = (LOG.to_owned(), "n".to_owned(), Logged::default());
+    let load = Load { log, epoch: 7, incarnation, nonce, book, logged };
     gate.load(&winter, load).await.unwrap();
     let summers = decide(gate, call(1), &[ask("ann")]).await;
     let winters = gate.decide(&winter, other, &[ask("ann")]).await.unwrap();

@@ -45,7 +45,8 @@ impl Core {
         let mut names = Keys::of(campaign).all();
         names.extend(staged.clone());
         let swap = SWAP.run(&self.bulk, campaign, &names, |arguments: &mut Cmd| {
-            arguments.arg(load.epoch).arg(&load.incarnation).arg(load.book.holders.len()).arg(coupons);
+            arguments.arg(load.epoch).arg(&load.incarnation).arg(&load.log);
+            arguments.arg(load.book.holders.len()).arg(coupons);
             for (name, value) in &fields {
                 arguments.arg(name).arg(value);
             }
@@ -124,7 +125,7 @@ impl Core {
 
 impl Own {
     fn refuses(&self, load: &Load) -> bool {
-        let newer = |there: &There| there.epoch >= load.epoch;
+        let newer = |there: &There| there.log == load.log && there.epoch >= load.epoch;
         self.incarnation != load.incarnation || self.there.as_ref().is_some_and(newer)
     }
 

@@ -33,10 +33,11 @@ pub(super) fn changing(book: &Book) -> Result<Fields, GateError> {
 
 /// All of it, for a campaign that is loaded.
 pub(super) fn whole(load: &Load, coupons: usize) -> Result<Fields, GateError> {
-    let Load { epoch, incarnation, nonce, book, logged } = load;
+    let Load { log, epoch, incarnation, nonce, book, logged } = load;
     let definition = &book.definition;
     let mut fields = changing(book)?;
     fields.extend([
+        field("log", log.as_str()),
         field("epoch", epoch.to_string()),
         field("incarnation", incarnation.as_str()),
         field("nonce", nonce.as_str()),

@@ -20,7 +20,7 @@ impl Core {
     pub(super) async fn look(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
     ) -> Result<(Reply<()>, Book, Millis), GateError> {
         let Guarded { decision, logged, mut fields } =
             self.guarded(&self.quick, campaign, call, &LOOK, |_: &mut Cmd| {}).await?;
@@ -43,7 +43,7 @@ impl Core {
     pub(super) async fn operate(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         command: &Command,
         actor: &str,
     ) -> Result<Reply<Result<(), Refused>>, GateError> {

@@ -19,7 +19,7 @@ impl Core {
     pub(super) async fn rows(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         from: u64,
         to: u64,
     ) -> Result<Reply<Vec<GateRow>>, GateError> {
@@ -42,7 +42,7 @@ impl Core {
     async fn page(
         &self,
         campaign: &CampaignId,
-        call: Call,
+        call: Call<'_>,
         from: u64,
         to: u64,
     ) -> Result<(u64, Reply<Vec<GateRow>>), GateError> {

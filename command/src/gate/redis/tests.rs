@@ -25,6 +25,9 @@ use crate::gate::contract::{NOON, Rig, gate_contract};
 use crate::gate::{Call, Gate, GateError, Load, Logged, ROWS, Reply};
 use crate::testing::{person, until};
 
+/// The identity of the log that these tests read.
+const LOG: &str = "log";
+
 /// A server of the test's own, and the gate on it.
 struct Server {
     redis: Redis,
@@ -112,15 +115,15 @@ fn book(definition: Definition) -> Book {
     Book::new(definition)
 }
 
-fn call(epoch: u64) -> Call {
-    Call { epoch, logged: Logged::default(), now: NOON }
+fn call(epoch: u64) -> Call<'static> {
+    Call { log: LOG, epoch, logged: Logged::default(), now: NOON }
 }
 
 /// A fence's load of `book` into the memory that the gate has now.
 async fn fenced(gate: &RedisGate, epoch: u64, nonce: &str, book: Book) -> Load {
     let incarnation = gate.incarnation(&book.definition.id).await.unwrap();
     let logged = Logged { decision: book.decision, sequence: epoch };
-    Load { epoch, incarnation, nonce: nonce.to_owned(), book, logged }
+    Load { log: LOG.to_owned(), epoch, incarnation, nonce: nonce.to_owned(), book, logged }
 }
 
 async fn load(gate: &RedisGate, epoch: u64, book: Book) -> Result<(), GateError> {

@@ -6,16 +6,8 @@ use firstcome_shared::domain::{Command, Verdict};
 use firstcome_shared::event::Message;
 use firstcome_shared::event_log::EventLog;
 
-use super::{again, issued, newly};
+use super::{again, everybody_had_a_turn, issued, newly};
 use crate::testing::{World, id, person, until, within};
-
-/// Gives every other task its turn, many times over: whoever could have been answered has been.
-async fn everybody_had_a_turn() {
-    for _ in 0..200 {
-        tokio::task::yield_now().await;
-        std::thread::yield_now();
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_of_any_kind_comes_before_what_it_rests_on_is_logged() {

@@ -1,9 +1,12 @@
 //! Appends that get no answer, or the wrong one, and a log that is away: nothing lost, nothing twice, nothing decided
 //! in the dark, and whoever waits is told soon (P5, ARCHITECTURE L1, L4, L5).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{again, issued, unavailable};
+use firstcome_shared::domain::{Command, Verdict};
+
+use super::{again, everybody_had_a_turn, issued, newly, unavailable};
 use crate::testing::{Fault, Instance, World, person, until, within};
 
 /// Far below the three seconds after which an append, or anything else, counts as unanswered.
@@ -75,7 +78,7 @@ async fn while_the_log_is_away_nothing_new_is_decided_and_nothing_decided_is_los
         unavailable(&instance.ask("summer", person("ann")).await);
     }
     let lane = instance.lane("summer").await;
-    assert!(lane.command(firstcome_shared::domain::Command::Pause, "olga").await.is_err());
+    assert!(lane.command(Command::Pause, "olga").await.is_err());
     assert!(began.elapsed() < SOON, "told at once, not after a deadline: {:?}", began.elapsed());
     assert_eq!((world.decision("summer", 1).await, instance.gate.decide_calls()), (decided, calls));
     assert_eq!(world.coupons("summer").await.len(), 1);
@@ -83,7 +86,7 @@ async fn while_the_log_is_away_nothing_new_is_decided_and_nothing_decided_is_los
     instance.log.set_away(false);
     log_is_back(&instance).await;
     assert_eq!(again(&instance.insist("summer", person("bob")).await).seq, 2);
-    assert_eq!(super::newly(&instance.insist("summer", person("cid")).await).seq, 3);
+    assert_eq!(newly(&instance.insist("summer", person("cid")).await).seq, 3);
     world.audit("summer", 3, 1).await;
 }
 
@@ -136,7 +139,7 @@ async fn an_append_that_hangs_is_in_doubt_and_may_be_stored_late() {
     instance.log.appends.open();
     log_is_back(&instance).await;
     assert_eq!(again(&instance.insist("summer", person("ann")).await).seq, 1);
-    assert_eq!(super::newly(&instance.insist("summer", person("bob")).await).seq, 2);
+    assert_eq!(newly(&instance.insist("summer", person("bob")).await).seq, 2);
     world.audit("summer", 2, 1).await;
 }
 
@@ -170,7 +173,6 @@ async fn appends_may_go_wrong_in_every_way_and_nothing_is_lost_or_twice() {
     });
     let mut told = 0;
     for verdict in within("all are told", futures::future::join_all(people)).await {
-        use firstcome_shared::domain::Verdict;
         match verdict.unwrap() {
             Verdict::Issued { .. } | Verdict::AlreadyIssued(_) => told += 1,
             Verdict::SoldOut { .. } => {}
@@ -193,6 +195,9 @@ async fn a_remote_gate_decides_one_batch_ahead() {
     let bob = instance.asking("summer", person("bob")).await;
     until("bob is decided", || async { world.decision("summer", 1).await == 2 }).await;
     let cid = instance.asking("summer", person("cid")).await;
+    let lane = instance.lane("summer").await;
+    until("cid has come", || async { lane.queued() == 1 || instance.gate.people() > 2 }).await;
+    everybody_had_a_turn().await;
     assert!(!ann.is_finished() && !bob.is_finished(), "nothing is logged yet");
     assert_eq!(world.decision("summer", 1).await, 2, "cid waits");
     instance.log.appends.open();
@@ -202,4 +207,49 @@ async fn a_remote_gate_decides_one_batch_ahead() {
     }
     assert_eq!(told, [1, 2, 3]);
     world.audit("summer", 3, 1).await;
+}
+
+/// Also a batch that is all refused: while the log hangs, people are not decided only to be told to ask again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_remote_gate_decides_one_batch_ahead_though_it_has_nothing_to_log() {
+    let (world, instance) = World::with_summer(1).await;
+    let held = newly(&instance.insist("summer", person("ann")).await);
+    instance.gate.become_remote();
+    let lane = instance.lane("summer").await;
+    instance.log.appends.shut();
+    let pausing = Arc::clone(&lane);
+    let pausing = tokio::spawn(async move { pausing.command(Command::Pause, "olga").await });
+    instance.log.appends.somebody_waits().await;
+    let calls = instance.gate.decide_calls();
+    let first = instance.asking("summer", person("ann")).await;
+    until("the first is decided", || async { instance.gate.decide_calls() == calls + 1 }).await;
+    let second = instance.asking("summer", person("bob")).await;
+    let decided = || instance.gate.decide_calls() > calls + 1;
+    until("the second has come", || async { lane.queued() == 1 || decided() }).await;
+    everybody_had_a_turn().await;
+    assert!(!decided(), "the second waits");
+    instance.log.appends.open();
+    assert_eq!(again(&within("the first", first).await.unwrap().unwrap().body), held);
+    assert_eq!(within("the second", second).await.unwrap().unwrap().body, Verdict::Paused);
+    within("the operator", pausing).await.unwrap().unwrap().body.unwrap();
+    world.audit("summer", 1, 1).await;
+}
+
+/// Who waits for an append is told when it has landed, though the gate hangs over the next batch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gate_that_hangs_holds_nobody_back_whose_coupon_is_logged() {
+    let (world, instance) = World::with_summer(100).await;
+    instance.gate.become_remote();
+    instance.log.appends.shut();
+    let ann = instance.asking("summer", person("ann")).await;
+    instance.log.appends.somebody_waits().await;
+    instance.gate.decides.shut();
+    let bob = instance.asking("summer", person("bob")).await;
+    instance.gate.decides.somebody_waits().await;
+    instance.log.appends.open();
+    assert_eq!(issued(&within("ann is told", ann).await.unwrap()).seq, 1);
+    // The gate was not given up in between: it still decides for bob.
+    instance.gate.decides.open();
+    assert_eq!(issued(&within("bob is told", bob).await.unwrap()).seq, 2);
+    world.audit("summer", 2, 1).await;
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use firstcome_shared::domain::{Ask, Held, Verdict};
+use firstcome_shared::event_log::EventLog;
 
 use super::again;
 use crate::gate::{Call, Gate, Logged};
@@ -85,7 +86,7 @@ async fn a_loss_of_the_gate_under_load_costs_one_epoch_and_nobody_anything() {
 async fn a_dead_instances_entries_are_swept() {
     let (world, one, two) = World::with_two(5).await;
     let now = firstcome_shared::clock::Clock::now(&world.clock);
-    let call = Call { epoch: 1, logged: Logged::default(), now };
+    let call = Call { log: world.log.identity(), epoch: 1, logged: Logged::default(), now };
     world.gate.decide(&id("summer"), call, &[person("ann"), person("bob")]).await.unwrap();
     // Old enough not to be in the hands of who decided them.
     world.clock.advance(1_000);

@@ -256,6 +256,25 @@ async fn what_nobody_waits_for_any_more_is_not_rebuilt() {
     assert_eq!(world.epoch("summer").await, 1);
 }
 
+/// The same of what an operator has given up: told that nothing is known, they may have done something else by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_waits_for_any_more_is_not_cancelled() {
+    let (world, instance) = World::with_summer(5).await;
+    let lane = instance.lane("summer").await;
+    instance.gate.commands.shut();
+    let busy = Arc::clone(&lane);
+    let busy = tokio::spawn(async move { busy.command(Command::Pause, "olga").await });
+    instance.gate.commands.somebody_waits().await;
+    // Ordered, and given up.
+    assert!(tokio::time::timeout(Duration::ZERO, lane.command(Command::Cancel, "olga")).await.is_err());
+    instance.gate.commands.open();
+    within("the command is decided", busy).await.unwrap().unwrap().body.unwrap();
+    // Orders are carried out one after the other.
+    lane.command(Command::Resume, "olga").await.unwrap().body.unwrap();
+    assert_eq!(newly(&instance.insist("summer", person("ann")).await).seq, 1);
+    world.audit("summer", 1, 1).await;
+}
+
 /// The gate forgets once more, just before call number n of any port, for every n that a recovery takes: reading the
 /// end, the fold, the fence, the load, the first decision after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,7 @@
 //! (ARCHITECTURE L2, L3).
 
 use firstcome_shared::domain::Verdict;
+use firstcome_shared::event_log::EventLog;
 
 use super::{newly, unavailable};
 use crate::gate::{Call, Gate, Logged};
@@ -52,6 +53,31 @@ async fn a_zombie_append_takes_nobodys_chance() {
     zombie_append(6, 2).await;
 }
 
+/// G1: a reply of the gate is on its way while an append finds that its epoch is over. Its number would fit behind what
+/// the new memory decided.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_that_comes_when_its_epoch_is_over_is_not_appended() {
+    // B opens its lane later: its sweep would notice the loss as well.
+    let (world, one) = World::with_summer(5).await;
+    let two = world.instance().await;
+    one.gate.become_remote();
+    one.log.appends.shut();
+    let ann = one.asking("summer", person("ann")).await;
+    one.log.appends.somebody_waits().await;
+    one.gate.verdicts.shut();
+    let bob = one.asking("summer", person("bob")).await;
+    one.gate.verdicts.somebody_waits().await;
+    assert_eq!(world.decision("summer", 1).await, 2, "both are decided");
+    world.gate.forget();
+    assert_eq!(newly(&two.insist("summer", person("dan")).await).seq, 1);
+    one.log.appends.open();
+    unavailable(&within("ann is told", ann).await.unwrap());
+    one.gate.verdicts.open();
+    unavailable(&within("bob is told", bob).await.unwrap());
+    assert_eq!(newly(&one.insist("summer", person("eve")).await).seq, 2);
+    world.audit("summer", 2, 1).await;
+}
+
 /// Leftovers that a sweep has read from the gate, and the gate is lost before they are appended: they belong to the
 /// old epoch, though their numbers would fit behind the fence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,7 +89,7 @@ async fn leftovers_of_a_lost_gate_are_not_appended_behind_the_fence() {
     one.gate.outboxes.somebody_waits().await;
     two.gate.outboxes.somebody_waits().await;
     let now = firstcome_shared::clock::Clock::now(&world.clock);
-    let call = Call { epoch: 1, logged: Logged::default(), now };
+    let call = Call { log: world.log.identity(), epoch: 1, logged: Logged::default(), now };
     world.gate.decide(&id("summer"), call, &[person("ghost")]).await.unwrap();
     world.clock.advance(2_000);
     for instance in [&one, &two] {

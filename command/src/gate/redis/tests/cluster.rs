@@ -31,7 +31,7 @@ async fn load(gate: &RedisGate, epoch: u64, book: Book) -> Result<(), GateError>
 }
 
 /// Asks until there is an answer other than that the gate is away.
-async fn decide(gate: &RedisGate, campaign: &CampaignId, call: Call, user: u64) -> Result<(), GateError> {
+async fn decide(gate: &RedisGate, campaign: &CampaignId, call: Call<'_>, user: u64) -> Result<(), GateError> {
     let begun = std::time::Instant::now();
     loop {
         match gate.decide(campaign, call, &people([user])).await {
@@ -44,7 +44,7 @@ async fn decide(gate: &RedisGate, campaign: &CampaignId, call: Call, user: u64) 
 }
 
 /// What is in the outbox, folded: the truth, as the log would have it.
-async fn folded(gate: &RedisGate, campaign: &CampaignId, call: Call, mut book: Book) -> Book {
+async fn folded(gate: &RedisGate, campaign: &CampaignId, call: Call<'_>, mut book: Book) -> Book {
     for entry in gate.outbox(campaign, call, book.decision, 1 << 30).await.unwrap().body {
         book.apply(&entry).unwrap();
     }
@@ -52,7 +52,7 @@ async fn folded(gate: &RedisGate, campaign: &CampaignId, call: Call, mut book: B
 }
 
 /// Who holds a coupon, one by one, as the gate says.
-async fn holders(gate: &RedisGate, campaign: &CampaignId, call: Call) -> Vec<String> {
+async fn holders(gate: &RedisGate, campaign: &CampaignId, call: Call<'_>) -> Vec<String> {
     let rows = gate.rows(campaign, call, 1, ROWS).await.unwrap().body;
     assert!(rows.iter().zip(1..).all(|(row, place)| row.held.seq == place));
     rows.into_iter().map(|row| row.user.to_string()).collect()

@@ -5,7 +5,7 @@ use firstcome_shared::wire::LimitPer;
 use redis::Value;
 
 use super::{
-    Server, book, call, connect, decide, definition, fenced, forgot, id, load, open, people, rows, seqs,
+    LOG, Server, book, call, connect, decide, definition, fenced, forgot, id, load, open, people, rows, seqs,
 };
 use crate::gate::redis::script::{Keys, SWAP};
 use crate::gate::{Gate, GateError};
@@ -77,8 +77,8 @@ async fn the_swap_refuses_what_is_incomplete_or_of_another_memory() {
         let (id, mut keys) = (id(), Keys::of(&id()).all());
         keys.extend(Keys::of(&id).staged("n"));
         let outcome = SWAP.run(&server.gate.core.quick, &id, &keys, |command| {
-            command.arg(epoch).arg(incarnation).arg(people).arg(coupons).arg("epoch").arg(epoch);
-            command.arg("incarnation").arg(incarnation);
+            command.arg(epoch).arg(incarnation).arg(LOG).arg(people).arg(coupons);
+            command.arg("epoch").arg(epoch).arg("incarnation").arg(incarnation).arg("log").arg(LOG);
         });
         redis::from_redis_value::<String>(outcome.await.unwrap()).unwrap()
     };

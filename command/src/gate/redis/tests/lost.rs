@@ -34,7 +34,8 @@ async fn a_memory_that_is_not_whole_is_refused() {
     .iter()
     .map(|command| command.split(' ').map(str::to_owned).collect())
     .collect();
-    for field in ["epoch", "incarnation", "decision", "logged", "coupons", "people", "time", "version"] {
+    for field in ["log", "epoch", "incarnation", "decision", "logged", "coupons", "people", "time", "version"]
+    {
         assert!(meta.iter().any(|name| name == field), "{meta:?}");
         losses.push(["HDEL", "fc:{summer}:meta", field].map(str::to_owned).into());
     }

@@ -7,7 +7,7 @@ use firstcome_shared::wire::LimitPer;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::{NOON, Rig, Server, book, id, load, open};
+use super::{LOG, NOON, Rig, Server, book, id, load, open};
 use crate::gate::{Call, Gate, Logged};
 use crate::testing::{person, wish};
 
@@ -96,7 +96,7 @@ async fn play(
     load(gate, epoch, model.clone()).await.unwrap();
     let (mut now, mut waiting, mut logged) = (NOON, Vec::new(), Logged::default());
     for step in steps {
-        let call = Call { epoch, logged, now };
+        let call = Call { log: LOG, epoch, logged, now };
         match step {
             Step::Ask(drawn) => {
                 let asks = asks(drawn);
@@ -133,7 +133,7 @@ async fn play(
                 load(gate, epoch, model.clone()).await.unwrap();
             }
         }
-        let call = Call { epoch, logged, now };
+        let call = Call { log: LOG, epoch, logged, now };
         let held = gate.outbox(&id(), call, 0, 1 << 30).await.unwrap();
         prop_assert_eq!(&held.body, &waiting);
         let view = gate.view(&id(), call).await.unwrap().body;
