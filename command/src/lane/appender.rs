@@ -125,8 +125,8 @@ impl Appender {
         if self.shared.status.away().is_some() {
             return self.in_flight.is_none();
         }
-        let alone = self.shared.parts.gate.is_remote() && self.shared.parts.turns.free();
-        let wait = self.in_flight.as_ref().is_some_and(|flying| flying.ahead || !alone);
+        let may_go_ahead = self.shared.parts.gate.is_remote() && self.shared.parts.turns.free();
+        let wait = self.in_flight.as_ref().is_some_and(|flying| flying.ahead || !may_go_ahead);
         !wait && self.bytes < PENDING_BYTES
     }
 
