@@ -78,7 +78,7 @@ metrics! {
     ISSUE_REQUESTS_TOTAL = "firstcome_issue_requests_total", Counter, Count, [campaign, outcome],
         "Requests for a coupon, by outcome: issued, already_issued, or the code of the problem; unavailable also when nobody waited for the answer.";
     ISSUE_ANSWER_SECONDS = "firstcome_issue_answer_seconds", Histogram(ISSUE), Seconds, [campaign],
-        "Time from a request's arrival in the queue to its answer.";
+        "Time from a request's arrival in the queue to its answer, or until nobody waited for it any more.";
     ISSUE_QUEUE_DEPTH = "firstcome_issue_queue_depth", Gauge, Count, [campaign],
         "Requests that wait to be decided.";
     ISSUE_QUEUE_CAPACITY = "firstcome_issue_queue_capacity", Gauge, Count, [],

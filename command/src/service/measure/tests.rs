@@ -77,6 +77,21 @@ async fn an_open_campaign_shows_what_it_has_and_what_it_did() {
     assert_eq!(rig.state(), [NO, NO, NO], "sold out: nothing is due");
 }
 
+/// Of a log that is slow those know who gave up: nobody else was kept waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_hangs_up_has_waited_too() {
+    let rig = Rig::new("measured-hung-up").await;
+    rig.instance.log.appends.shut();
+    let ann = rig.instance.asking(rig.name, person("ann")).await;
+    rig.instance.log.appends.somebody_waits().await;
+    ann.abort();
+    until("she has hung up", || async { ann.is_finished() }).await;
+    rig.look().await;
+    assert_eq!(rig.value("issue_answer_seconds_count", ""), YES);
+    assert_eq!(rig.value("issue_requests_total", ",outcome=\"unavailable\""), YES);
+    rig.instance.log.appends.open();
+}
+
 /// What is not open is scheduled, held, sold out, ended or cancelled: not the same to who watches.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_state_says_why_a_campaign_is_not_open() {
