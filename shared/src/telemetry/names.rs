@@ -131,9 +131,9 @@ metrics! {
     CONSUMER_POSITION = "firstcome_consumer_position", Gauge, Count, [projection, partition],
         "Sequence number up to which a projection has applied the log.";
     LAG_EVENTS = "firstcome_lag_events", Gauge, Count, [projection],
-        "Messages of the log that a projection has not applied.";
+        "Messages of the log that a projection has not applied; no series while the log does not answer this instance.";
     LAG_SECONDS = "firstcome_lag_seconds", Gauge, Seconds, [projection],
-        "Age of the oldest message that a projection has not applied; 0 when there is none.";
+        "Age of the oldest message that a projection has not applied; 0 when there is none, no series while the log does not answer this instance.";
     APPLIED_MESSAGES_TOTAL = "firstcome_applied_messages_total", Counter, Count, [projection],
         "Messages of the log that this instance has applied to a projection.";
     APPLY_SECONDS = "firstcome_apply_seconds", Histogram(STEP), Seconds, [projection],

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use firstcome_shared::clock::Clock as _;
 use firstcome_shared::domain::Command;
+use firstcome_shared::projection::Lag;
 use firstcome_shared::telemetry::install_metrics;
 use firstcome_shared::wire::Store;
 
@@ -353,6 +354,24 @@ async fn when_there_are_too_many_the_open_ones_are_shown() {
     let text = install_metrics().unwrap().render();
     let shown = soon.map(|name| text.contains(&format!("firstcome_stock{{campaign=\"{name}\"}} 5")));
     assert_eq!(shown, [true, true, false], "as many as there is room for");
+}
+
+/// Of all instances the smallest lag counts: an old 0 would hide that the ledger falls behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_does_not_see_the_log_shows_no_lag() {
+    let rig = Rig::new("measured-lag").await;
+    let lag = Lag::new("ledger");
+    let shown = async || {
+        rig.instance.service.set_gauges(&rig.campaigns, &lag).await;
+        let text = install_metrics().unwrap().render();
+        ["events", "seconds"]
+            .map(|unit| text.contains(&format!("firstcome_lag_{unit}{{projection=\"ledger\"}} ")))
+    };
+    assert_eq!(shown().await, [true; 2]);
+    rig.instance.log.set_away(true);
+    assert_eq!(shown().await, [false; 2]);
+    rig.instance.log.set_away(false);
+    assert_eq!(shown().await, [true; 2]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
