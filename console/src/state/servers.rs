@@ -160,6 +160,13 @@ impl Servers {
         })
     }
 
+    /// Whether a server that answers reaches what it depends on by that name.
+    pub(crate) fn somebody_reaches(&self, dependency: &str, now: Millis) -> bool {
+        let live = self.0.iter().filter(|server| server.pipeline_link.picture(now).is_live());
+        let known = live.filter_map(|server| server.pipeline.as_ref());
+        known.flat_map(|pipeline| &pipeline.dependencies).any(|known| known.name == dependency && known.up)
+    }
+
     /// The read model as the server sees it that has seen most of it.
     pub(crate) fn read_model(&self, now: Millis) -> Option<ProjectionView> {
         let known = || self.0.iter().filter_map(|server| Some((server, server.lag.as_ref()?)));

@@ -28,7 +28,7 @@ pub(crate) fn rules(state: &State, now: Millis) -> Vec<Alert> {
     if let Some(pipeline) = &state.pipeline
         && state.servers.pipeline_picture(now).is_live()
     {
-        dependencies(pipeline, &mut alerts);
+        dependencies(state, pipeline, now, &mut alerts);
         lanes(pipeline, &mut alerts);
         projection(&pipeline.ledger, Side::Command, &mut alerts);
     }
@@ -129,13 +129,21 @@ fn logs(state: &State, alerts: &mut Vec<Alert>) {
     }
 }
 
-fn dependencies(pipeline: &Pipeline, alerts: &mut Vec<Alert>) {
+fn dependencies(state: &State, pipeline: &Pipeline, now: Millis, alerts: &mut Vec<Alert>) {
     for dependency in pipeline.dependencies.iter().filter(|dependency| !dependency.up) {
         let (name, kind) = (dependency.name.replace('_', " "), text::plain(&dependency.kind));
-        let detail = dependency.detail.as_deref().map(|detail| format!(": {}", text::plain(detail)));
+        let in_part = state.servers.somebody_reaches(&dependency.name, now);
+        // Of several servers the detail begins with the one that does not reach it.
+        let from = if in_part { " from" } else { ":" };
+        let detail = dependency.detail.as_deref().map(|detail| format!("{from} {}", text::plain(detail)));
         let title = format!("The {name} ({kind}) is away{}", detail.unwrap_or_default());
-        let (severity, advice) = match dependency.name.as_str() {
-            "gate" | "log" => (Page, "Nothing is issued until it is back; people are told to ask again."),
+        let (severity, advice) = match (dependency.name.as_str(), in_part) {
+            ("gate" | "log", true) => {
+                (Page, "Whoever asks there is told to ask again. Send callers elsewhere.")
+            }
+            ("gate" | "log", false) => {
+                (Page, "Nothing is issued until it is back; people are told to ask again.")
+            }
             _ => (Warn, "Issuing goes on. Bring it back: it catches up by itself."),
         };
         alerts.push(Alert::new(severity, format!("dependency {}", dependency.name), title, advice));
@@ -282,6 +290,33 @@ mod tests {
         );
         assert_eq!(ledger(|ledger| ledger.lag_seconds = 45.0), ["WARN The ledger is 45 s behind the log"]);
         assert_eq!(ledger(|ledger| ledger.lag_seconds = 29.0), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn what_only_one_of_several_servers_does_not_reach_is_not_away_for_everybody() {
+        let mut state = fixture::several(80, 24);
+        let mut cut_off = fixture::pipeline(NOW);
+        cut_off.dependencies[1].up = false;
+        cut_off.dependencies[1].detail = Some("no route".into());
+        let mut told = |at: usize| {
+            fetch(&mut state, Feed::Pipeline(at), Data::Pipeline(Box::new(cut_off.clone())), NOW);
+            let alerts = state.alerts.table.all().iter();
+            alerts.map(|alert| format!("{}. {}", alert.title, alert.advice)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(1),
+            [
+                "The log (sqlite) is away from 10.0.0.2:8080: no route. Whoever asks there is told to ask again. Send \
+              callers elsewhere."
+            ]
+        );
+        assert_eq!(
+            told(0),
+            [
+                "The log (sqlite) is away: 10.0.0.1:8080: no route. Nothing is issued until it is back; people are told \
+              to ask again."
+            ]
+        );
     }
 
     #[test]
