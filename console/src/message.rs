@@ -83,8 +83,18 @@ pub(crate) struct Metrics {
     pub(crate) version: Option<String>,
     /// Promises that it found broken.
     pub(crate) broken: Vec<Broken>,
-    /// Requests that it has answered since it started, and those of them that failed.
-    pub(crate) requests: u64,
+    /// Requests for a coupon that it has answered.
+    pub(crate) asks: Requests,
+    /// All other requests.
+    pub(crate) others: Requests,
+}
+
+/// Requests since a server started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Requests {
+    /// All of them.
+    pub(crate) all: u64,
+    /// Those that failed.
     pub(crate) failed: u64,
 }
 

@@ -5,7 +5,7 @@ use firstcome_shared::wire::{Campaign, CampaignPipeline, Pipeline, ProjectionVie
 
 use super::{Alert, Severity};
 use crate::message::{Broken, Health, Promise, Side};
-use crate::state::{Picture, Server, Standing, State};
+use crate::state::{Failing, Picture, Server, Standing, State};
 use crate::text;
 use Severity::{Page, Warn};
 
@@ -68,20 +68,35 @@ fn servers(state: &State, now: Millis, alerts: &mut Vec<Alert>) {
             Picture::Live => {
                 if let Some(Health::NotReady(why)) = &server.health {
                     let title = format!("{name}: {}", text::plain(why).trim_end_matches('.'));
-                    let advice = "Send callers elsewhere until it is ready again. Its log says more.";
-                    alerts.push(Alert::new(Page, format!("ready {name}"), title, advice));
+                    // Who only looks up history keeps nobody from a coupon.
+                    let (severity, advice) = if server.has(Side::Command) == Some(false) {
+                        (Warn, "Issuing goes on; history cannot be asked for there. Its log says more.")
+                    } else {
+                        (Page, "Send callers elsewhere until it is ready again. Its log says more.")
+                    };
+                    alerts.push(Alert::new(severity, format!("ready {name}"), title, advice));
                 }
                 alerts.extend(server.broken.iter().map(broken));
-                if server.failing.looks >= FAILING_LOOKS {
-                    let percent = text::percent(server.failing.failed, server.failing.requests).max(1);
-                    let title = format!("{name}: {percent} % of all requests fail");
+                if let Some(percent) = too_many(server.failing) {
+                    let title = format!("{name}: {percent} % of those who ask for a coupon fail");
                     let advice = "People see errors, or are told to ask again. Its log says why.";
                     alerts.push(Alert::new(Page, format!("errors {name}"), title, advice));
+                }
+                if let Some(percent) = too_many(server.others_failing) {
+                    let title = format!("{name}: {percent} % of all other requests fail");
+                    let advice = "Nobody is kept from a coupon by that. Its log says why.";
+                    alerts.push(Alert::new(Warn, format!("other errors {name}"), title, advice));
                 }
             }
             _ => {}
         }
     }
+}
+
+/// How many in a hundred fail, when that lasts.
+fn too_many(failing: Failing) -> Option<u64> {
+    let lasts = failing.looks >= FAILING_LOOKS;
+    lasts.then(|| text::percent(failing.failed, failing.requests).max(1))
 }
 
 /// What a server found out about its stores.
@@ -236,7 +251,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::{self, NOW, campaigns, fetch, state};
-    use crate::message::{Data, Failure, Feed, Message, Metrics};
+    use crate::message::{Data, Failure, Feed, Message, Metrics, Requests};
     use crate::update::update;
 
     fn titles(state: &State) -> Vec<String> {
@@ -353,18 +368,36 @@ mod tests {
     #[test]
     fn requests_that_fail_page_when_it_lasts() {
         let mut state = state(80, 24, false);
-        let mut look = |requests, failed| {
-            let metrics = Metrics { requests, failed, ..Metrics::default() };
+        let mut look = |all, failed| {
+            let metrics = Metrics { asks: Requests { all, failed }, ..Metrics::default() };
             fetch(&mut state, Feed::Metrics(0), Data::Metrics(metrics), NOW);
             titles(&state)
         };
         let none = [] as [&str; 0];
         assert_eq!(look(1_000, 0), none);
         assert_eq!(look(2_000, 30), none, "once may be soon over");
-        assert_eq!(look(3_000, 60), ["PAGE 127.0.0.1:8080: 3 % of all requests fail"]);
+        assert_eq!(look(3_000, 60), ["PAGE 127.0.0.1:8080: 3 % of those who ask for a coupon fail"]);
         assert_eq!(look(4_000, 70), none, "one in a hundred is not too many");
         assert_eq!(look(50, 4), none);
         assert_eq!(look(60, 8), none, "started anew, and a few are nobody's concern");
+    }
+
+    #[test]
+    fn history_that_fails_wakes_nobody() {
+        let mut state = fixture::several(80, 24);
+        for all in [0, 100, 200] {
+            let others = Requests { all, failed: all / 2 };
+            fetch(&mut state, Feed::Metrics(2), Data::Metrics(Metrics { others, ..Metrics::default() }), NOW);
+        }
+        let health = Health::NotReady("Not ready: read_model: connection refused.".into());
+        fetch(&mut state, Feed::Health(2), Data::Health(health), NOW);
+        assert_eq!(
+            titles(&state),
+            [
+                "WARN 10.0.0.3:8081: 50 % of all other requests fail",
+                "WARN 10.0.0.3:8081: Not ready: read_model: connection refused",
+            ]
+        );
     }
 
     #[test]
