@@ -3,6 +3,8 @@
 mod feed;
 mod order;
 
+use std::collections::BTreeMap;
+
 use crossterm::event::{KeyEvent, MouseEvent};
 use firstcome_shared::wire::{
     Asker, AuditEntry, Campaign, Code, Coupon, DeadLetter, HistoryCampaign, Page, Pipeline, Problem,
@@ -129,6 +131,8 @@ pub(crate) struct Firing {
     pub(crate) name: String,
     /// Its label `severity`.
     pub(crate) severity: String,
+    /// Its other labels: what tells it from others of the same rule, whatever its numbers say.
+    pub(crate) labels: BTreeMap<String, String>,
     /// What people notice.
     pub(crate) summary: Option<String>,
     /// Where it says what to do.

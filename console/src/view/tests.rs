@@ -3,6 +3,8 @@
 mod advice;
 mod colourless;
 
+use std::collections::BTreeMap;
+
 use crossterm::event::KeyCode;
 use firstcome_shared::clock::Millis;
 use firstcome_shared::wire::{Campaign, Code, Page, Problem};
@@ -123,6 +125,7 @@ fn trouble(state: &mut State) {
     let firing = Firing {
         name: "BusyRate".into(),
         severity: "warning".into(),
+        labels: BTreeMap::new(),
         summary: Some(summary),
         runbook: Some("https://runbook.example/#busyrate".into()),
     };
