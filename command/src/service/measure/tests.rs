@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use firstcome_shared::clock::Clock as _;
-use firstcome_shared::domain::Command;
+use firstcome_shared::domain::{Command, Patch, WindowPatch};
 use firstcome_shared::projection::Lag;
 use firstcome_shared::telemetry::install_metrics;
-use firstcome_shared::wire::Store;
+use firstcome_shared::wire::{Store, Time};
 
 use super::campaigns::Campaigns;
 use super::compare::Walked;
@@ -269,12 +269,47 @@ async fn a_campaign_that_is_over_is_not_loaded_at_a_start() {
     assert!(two.service.lanes.known(&id(rig.name)).is_none());
 }
 
+/// A restart while the gate is away, of a campaign whose window was moved: its creation says that it is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_whose_window_was_moved_is_watched_though_the_first_look_fails() {
+    let (rig, name) = (Rig::new("measured-unmoved").await, "measured-moved");
+    let now = rig.world.clock.now();
+    let mut soon = one_off(name, 5);
+    soon.opens_at = Some(Time(now.plus(60_000)));
+    soon.closes_at = Some(Time(now.plus(120_000)));
+    rig.instance.service.create(&soon, "olga").await.unwrap();
+    let rig = Rig { name, ..rig };
+    let opens_at = now.plus(7_200_000);
+    let later = WindowPatch {
+        id: 1,
+        opens_at: Some(opens_at),
+        closes_at: Some(opens_at.plus(3_600_000)),
+        ..WindowPatch::default()
+    };
+    rig.command(Command::Update(Patch { windows: vec![later], ..Patch::default() })).await;
+    rig.world.clock.set(opens_at.plus(1_000));
+    let two = rig.world.instance().await;
+    two.gate.set_away(true);
+    assert!(two.ask(name, person("ann")).await.is_err(), "a lane is opened");
+    let rig = Rig { campaigns: Campaigns::default(), instance: two, ..rig };
+    for _ in 0..2 {
+        rig.look().await;
+        assert_eq!(rig.state(), [None; 3], "as it was created it is over");
+    }
+    rig.instance.gate.set_away(false);
+    until("it is seen to be open", || async {
+        rig.look().await;
+        rig.state() == [YES, YES, NO]
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_campaign_far_ahead_has_no_series_and_no_lane() {
     let rig = Rig::new("measured-near").await;
     let mut later = one_off("measured-later", 5);
-    later.opens_at = later.opens_at.map(|at| firstcome_shared::wire::Time(at.0.plus(3_601_001)));
-    later.closes_at = later.closes_at.map(|at| firstcome_shared::wire::Time(at.0.plus(3_700_000)));
+    later.opens_at = later.opens_at.map(|at| Time(at.0.plus(3_601_001)));
+    later.closes_at = later.closes_at.map(|at| Time(at.0.plus(3_700_000)));
     rig.instance.service.create(&later, "olga").await.unwrap();
     let two = rig.world.instance().await;
     let rig = Rig { campaigns: Campaigns::default(), name: "measured-later", ..rig };
@@ -346,7 +381,7 @@ async fn when_there_are_too_many_the_open_ones_are_shown() {
     let soon = ["measured-early-1", "measured-early-2", "measured-early-3"];
     for name in soon {
         let mut later = one_off(name, 5);
-        later.opens_at = later.opens_at.map(|at| firstcome_shared::wire::Time(at.0.plus(1_800_000)));
+        later.opens_at = later.opens_at.map(|at| Time(at.0.plus(1_800_000)));
         rig.instance.service.create(&later, "olga").await.unwrap();
     }
     rig.look().await;
