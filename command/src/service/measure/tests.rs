@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use firstcome_shared::clock::Clock as _;
 use firstcome_shared::domain::{Command, Patch, WindowPatch};
+use firstcome_shared::position::Position;
 use firstcome_shared::projection::Lag;
 use firstcome_shared::telemetry::install_metrics;
 use firstcome_shared::wire::{Store, Time};
 
 use super::campaigns::Campaigns;
 use super::compare::Walked;
-use crate::testing::{Instance, World, id, one_off, person, until};
+use crate::testing::{Instance, World, id, one_off, person, until, within};
 
 /// An instance that is watched, and a campaign that is open.
 struct Rig {
@@ -352,6 +353,36 @@ async fn a_gate_is_compared_with_the_log() {
     rig.campaigns.with_compared(Store::Gate, now);
     assert_eq!(rig.campaigns.behind(Store::Gate, now).await, (0, now));
     assert_eq!(rig.campaigns.behind(Store::Ledger, now).await, (4, start));
+}
+
+/// A database that hangs is one that nobody needs in order to issue.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_does_not_answer_keeps_no_gate_from_being_compared() {
+    let rig = Rig::of("measured-alone", 50).await;
+    let service = &rig.instance.service;
+    for reader in service.ledger_readers() {
+        tokio::spawn(reader.run(rig.instance.lifecycle.stop()));
+    }
+    // Whoever sums it up waits for ever.
+    let _hangs = service.ledger_fingerprints.acquire().await.unwrap();
+    let behind = async |store| {
+        rig.look().await;
+        rig.campaigns.behind(store, rig.world.clock.now()).await.0
+    };
+    let story = async {
+        // Again and again, also when the ledger has come as far as the log.
+        for (decisions, user) in (1..).zip(["ann", "bob"]) {
+            rig.instance.insist(rig.name, person(user)).await;
+            let end = service.log().backlog(0, u64::MAX).await.unwrap().end;
+            within("the ledger is level", service.progress.wait_for(Position::new(0, end))).await;
+            until("the gate was compared", || async { behind(Store::Gate).await == 0 }).await;
+            assert_eq!(behind(Store::Ledger).await, decisions);
+        }
+    };
+    tokio::select! {
+        () = service.compare_stores(&rig.campaigns) => panic!("it never ends"),
+        () = story => {}
+    }
 }
 
 /// A series that ends resolves its alert; nothing was mended.
