@@ -116,7 +116,7 @@ metrics! {
     GATE_EPOCH = "firstcome_gate_epoch", Gauge, Count, [campaign],
         "Which memory of the gate this is: 1 at creation, one more with every fence.";
     GATE_REBUILDS_TOTAL = "firstcome_gate_rebuilds_total", Counter, Count, [campaign],
-        "Times this instance rebuilt a gate that had forgotten.";
+        "Times this instance loaded a gate from the log: because it had forgotten, at a start, or by order.";
     GATE_REBUILD_SECONDS = "firstcome_gate_rebuild_seconds", Histogram(REBUILD), Seconds, [],
         "Time of one rebuild of a gate, from the first look at the log to its load.";
     GATE_REBUILD_RUNNING_SECONDS = "firstcome_gate_rebuild_running_seconds", Gauge, Seconds, [campaign],
