@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crossterm::event::KeyCode;
 use firstcome_shared::clock::Millis;
-use firstcome_shared::wire::{Campaign, Code, Page, Problem};
+use firstcome_shared::wire::{Campaign, Code, HistoryCampaign, Page, Problem};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
@@ -79,6 +79,20 @@ fn what_is_left_of_a_cancelled_campaign_looks_like_nothing_to_be_had() {
 fn campaign() {
     insta::assert_snapshot!("campaign-80x24", dark(&campaign_screen(SMALL)));
     insta::assert_snapshot!("campaign-120x40", dark(&campaign_screen(LARGE)));
+}
+
+#[test]
+fn the_peak_is_the_read_models_and_an_estimate_without_it() {
+    let mut state = campaign_screen(SMALL);
+    let peak = |state: &State| {
+        let picture = dark(state).to_string();
+        picture.split("· peak ").nth(1).and_then(|rest| rest.split(' ').next()).map(str::to_owned)
+    };
+    let history = HistoryCampaign { peak_per_second: 300, ..fixture::history() };
+    fetch(&mut state, Feed::History("summer".into()), Data::History(Box::new(history)), NOW);
+    assert_eq!(peak(&state).as_deref(), Some("300"), "as it stands among the totals");
+    state.focus.as_mut().unwrap().history = None;
+    assert_eq!(peak(&state).as_deref(), Some("~354"));
 }
 
 #[test]
