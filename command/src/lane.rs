@@ -202,9 +202,9 @@ impl Lane {
             mpsc::error::TrySendError::Full(_) => NoAnswer::Busy,
             mpsc::error::TrySendError::Closed(_) => stopping(),
         })?;
-        let answer = answered.await.unwrap_or_else(|_| Err(stopping()));
-        self.metrics.waited(began.elapsed());
-        answer
+        // Also when the caller hangs up, or meets the deadline.
+        let _waiting = self.metrics.waiting(began);
+        answered.await.unwrap_or_else(|_| Err(stopping()))
     }
 
     /// Has a command decided in the gate, and waits until the log holds it.

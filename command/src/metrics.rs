@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use firstcome_shared::domain::{CampaignId, Verdict};
 use firstcome_shared::telemetry::{
@@ -80,6 +80,19 @@ impl Drop for Unanswered<'_> {
     }
 }
 
+/// Somebody who waits for an answer. How long is known when this is dropped, with an answer or without one.
+#[must_use]
+pub(crate) struct Waiting<'a> {
+    metrics: &'a Metrics,
+    since: Instant,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.metrics.answer_seconds.record(self.since.elapsed().as_secs_f64());
+    }
+}
+
 /// What is counted of a campaign. Made after the recorder was installed.
 pub(crate) struct Metrics {
     scope: Arc<Scope>,
@@ -129,8 +142,8 @@ impl Metrics {
         self.scope.show(shown);
     }
 
-    pub(crate) fn waited(&self, took: Duration) {
-        self.answer_seconds.record(took.as_secs_f64());
+    pub(crate) fn waiting(&self, since: Instant) -> Waiting<'_> {
+        Waiting { metrics: self, since }
     }
 
     pub(crate) fn asked(&self) -> Unanswered<'_> {

@@ -58,6 +58,7 @@ pub struct Service {
     ledger: Arc<dyn Ledger>,
     progress: Arc<Progress>,
     fingerprints: Semaphore,
+    ledger_fingerprints: Semaphore,
     /// What the gate said when it was last probed and did not answer.
     gate_away: Mutex<Option<String>>,
 }
@@ -77,8 +78,15 @@ impl Service {
             turns: Turns::default(),
             metrics: Campaigns::default(),
         }));
-        let (instance, fingerprints) = (random_hex::<4>(), Semaphore::new(1));
-        Self { instance, lanes, ledger, progress, fingerprints, gate_away: Mutex::default() }
+        Self {
+            instance: random_hex::<4>(),
+            lanes,
+            ledger,
+            progress,
+            fingerprints: Semaphore::new(1),
+            ledger_fingerprints: Semaphore::new(1),
+            gate_away: Mutex::default(),
+        }
     }
 
     fn gate_away(&self) -> Option<String> {

@@ -3,6 +3,8 @@
 mod feed;
 mod order;
 
+use std::collections::BTreeMap;
+
 use crossterm::event::{KeyEvent, MouseEvent};
 use firstcome_shared::wire::{
     Asker, AuditEntry, Campaign, Code, Coupon, DeadLetter, HistoryCampaign, Page, Pipeline, Problem,
@@ -83,8 +85,18 @@ pub(crate) struct Metrics {
     pub(crate) version: Option<String>,
     /// Promises that it found broken.
     pub(crate) broken: Vec<Broken>,
-    /// Requests that it has answered since it started, and those of them that failed.
-    pub(crate) requests: u64,
+    /// Requests for a coupon that it has answered.
+    pub(crate) asks: Requests,
+    /// All other requests.
+    pub(crate) others: Requests,
+}
+
+/// Requests since a server started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Requests {
+    /// All of them.
+    pub(crate) all: u64,
+    /// Those that failed.
     pub(crate) failed: u64,
 }
 
@@ -119,6 +131,8 @@ pub(crate) struct Firing {
     pub(crate) name: String,
     /// Its label `severity`.
     pub(crate) severity: String,
+    /// Its other labels: what tells it from others of the same rule, whatever its numbers say.
+    pub(crate) labels: BTreeMap<String, String>,
     /// What people notice.
     pub(crate) summary: Option<String>,
     /// Where it says what to do.

@@ -20,7 +20,7 @@ pub(crate) use campaigns::{Campaigns, Entry, Largest, SortKey, Standing, Turn};
 pub(crate) use links::{Links, Picture};
 pub(crate) use list::Cursor;
 pub(crate) use rows::{Letter, status_word};
-pub(crate) use servers::{Server, Servers};
+pub(crate) use servers::{Failing, Server, Servers};
 pub(crate) use table::{List, Table};
 
 use crate::ThemeName;

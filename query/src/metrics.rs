@@ -6,9 +6,10 @@ mod watched;
 use std::sync::Arc;
 use std::time::Duration;
 
+use firstcome_shared::projection::Lag;
 use firstcome_shared::telemetry::{
-    CONSUMER_POSITION, DEPENDENCY_UP, DRIFT_CHECKED_TIMESTAMP_SECONDS, LAG_EVENTS, LAG_SECONDS, LOG_FORGOT,
-    PARKED_CAMPAIGNS, PROJECTION_STALLED, UNCOMPARED_DECISIONS,
+    CONSUMER_POSITION, DEPENDENCY_UP, DRIFT_CHECKED_TIMESTAMP_SECONDS, LOG_FORGOT, PARKED_CAMPAIGNS,
+    PROJECTION_STALLED, UNCOMPARED_DECISIONS,
 };
 use firstcome_shared::wire::ProjectionView;
 use metrics::{Gauge, gauge};
@@ -48,10 +49,11 @@ impl Query {
             metrics.compared.set(float(u64::try_from(upto.0).unwrap_or(0)) / 1_000.0);
             metrics.forgot.set(flag(self.progress.forgot().is_some()));
             metrics.stalled.set(flag(self.progress.stalled().is_some()));
-            let view = timeout(PATIENCE, self.progress.view(&*self.log, &*self.clock));
-            if let Ok(view) = view.await {
-                metrics.lag(&view);
+            let view = timeout(PATIENCE, self.progress.view(&*self.log, &*self.clock)).await.ok();
+            if let Some(view) = &view {
+                metrics.progress(view);
             }
+            metrics.lag.show(view.as_ref().filter(|_| self.progress.knows_lag()));
             sleep(EVERY).await;
         }
     }
@@ -61,8 +63,7 @@ impl Query {
 struct Metrics {
     up: Gauge,
     positions: Vec<Gauge>,
-    lag_events: Gauge,
-    lag_seconds: Gauge,
+    lag: Lag,
     parked: Gauge,
     forgot: Gauge,
     stalled: Gauge,
@@ -77,8 +78,7 @@ impl Metrics {
         Self {
             up: gauge!(DEPENDENCY_UP, "dependency" => name, "kind" => model.kind()),
             positions: (0..partitions).map(position).collect(),
-            lag_events: gauge!(LAG_EVENTS, "projection" => name),
-            lag_seconds: gauge!(LAG_SECONDS, "projection" => name),
+            lag: Lag::new(name),
             parked: gauge!(PARKED_CAMPAIGNS, "projection" => name),
             forgot: gauge!(LOG_FORGOT, "projection" => name),
             stalled: gauge!(PROJECTION_STALLED, "projection" => name),
@@ -87,12 +87,10 @@ impl Metrics {
         }
     }
 
-    fn lag(&self, view: &ProjectionView) {
+    fn progress(&self, view: &ProjectionView) {
         for (gauge, position) in self.positions.iter().zip(&view.positions) {
             gauge.set(float(position.sequence));
         }
-        self.lag_events.set(float(view.lag_events));
-        self.lag_seconds.set(view.lag_seconds);
         self.parked.set(float(view.parked));
     }
 }

@@ -1,9 +1,11 @@
 //! What ledger writer and projector have in common: both read the log in order and keep a checkpoint with their
 //! data. The loop stands in [`reader`], once; what differs is a [`Projection`].
 
+mod lag;
 mod progress;
 mod reader;
 
+pub use lag::Lag;
 pub use progress::Progress;
 pub use reader::{Reader, ReaderStopped};
 

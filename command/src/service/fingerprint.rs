@@ -21,8 +21,10 @@ impl Service {
         store: Store,
         range: &Range,
     ) -> Result<Fingerprint, NoAnswer> {
-        // One at a time: summing up a million coupons takes seconds of a core that issuing needs.
-        let _turn = self.fingerprints.acquire().await;
+        // One at a time: summing up a million coupons takes seconds of a core that issuing needs. But a ledger that
+        // does not answer keeps nobody from gate and log.
+        let turns = if store == Store::Ledger { &self.ledger_fingerprints } else { &self.fingerprints };
+        let _turn = turns.acquire().await;
         match store {
             Store::Gate => self.gate_fingerprint(campaign, range).await,
             Store::Log => self.log_fingerprint(campaign, range).await,

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firstcome_shared::position::Position;
+use firstcome_shared::projection::Lag;
 use firstcome_shared::telemetry::{
-    CONSUMER_POSITION, DEPENDENCY_UP, ISSUE_QUEUE_CAPACITY, LAG_EVENTS, LAG_SECONDS, LOG_FORGOT,
-    LOG_POSITION, PARKED_CAMPAIGNS, PROJECTION_STALLED,
+    CONSUMER_POSITION, DEPENDENCY_UP, ISSUE_QUEUE_CAPACITY, LOG_FORGOT, LOG_POSITION, PARKED_CAMPAIGNS,
+    PROJECTION_STALLED,
 };
 use firstcome_shared::wire::Pipeline;
 use metrics::gauge;
@@ -46,19 +47,26 @@ impl Service {
 
     async fn keep_gauges(&self, campaigns: &Campaigns) {
         gauge!(ISSUE_QUEUE_CAPACITY).set(number(self.lanes.parts().queue));
+        let lag = Lag::new("ledger");
         loop {
-            campaigns.look(self).await;
-            match timeout(PATIENCE, self.pipeline()).await {
-                Ok(pipeline) => show(&pipeline),
-                // A log that does not even refuse.
-                Err(_) => dependency("log", self.log().kind(), false),
-            }
-            let forgot = f64::from(u8::from(self.progress.forgot().is_some()));
-            gauge!(LOG_FORGOT, "projection" => "ledger").set(forgot);
-            let stalled = f64::from(u8::from(self.progress.stalled().is_some()));
-            gauge!(PROJECTION_STALLED, "projection" => "ledger").set(stalled);
+            self.set_gauges(campaigns, &lag).await;
             sleep(EVERY).await;
         }
+    }
+
+    async fn set_gauges(&self, campaigns: &Campaigns, lag: &Lag) {
+        campaigns.look(self).await;
+        let pipeline = timeout(PATIENCE, self.pipeline()).await.ok();
+        match &pipeline {
+            Some(pipeline) => show(pipeline),
+            // A log that does not even refuse.
+            None => dependency("log", self.log().kind(), false),
+        }
+        lag.show(pipeline.as_ref().map(|pipeline| &pipeline.ledger).filter(|_| self.progress.knows_lag()));
+        let forgot = f64::from(u8::from(self.progress.forgot().is_some()));
+        gauge!(LOG_FORGOT, "projection" => "ledger").set(forgot);
+        let stalled = f64::from(u8::from(self.progress.stalled().is_some()));
+        gauge!(PROJECTION_STALLED, "projection" => "ledger").set(stalled);
     }
 }
 
@@ -71,8 +79,6 @@ fn show(pipeline: &Pipeline) {
         gauge!(CONSUMER_POSITION, "projection" => "ledger", "partition" => partition.to_string())
             .set(number(*sequence));
     }
-    gauge!(LAG_EVENTS, "projection" => "ledger").set(number(ledger.lag_events));
-    gauge!(LAG_SECONDS, "projection" => "ledger").set(ledger.lag_seconds);
     gauge!(PARKED_CAMPAIGNS, "projection" => "ledger").set(number(ledger.parked));
     for known in &pipeline.dependencies {
         dependency(&known.name, &known.kind, known.up);

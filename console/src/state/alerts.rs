@@ -78,7 +78,9 @@ impl Alert {
             Some(link) => format!("{}: {link}", firing.name),
             None => format!("Prometheus: {}", firing.name),
         };
-        Self::new(severity, format!("prometheus {} {title}", firing.name), title, advice)
+        // The title has the numbers of the moment.
+        let key = format!("prometheus {} {} {:?}", firing.name, firing.severity, firing.labels);
+        Self::new(severity, key, title, advice)
     }
 }
 
@@ -170,6 +172,30 @@ mod tests {
     }
 
     #[test]
+    fn an_alert_of_prometheus_stays_the_same_while_its_number_moves() {
+        let firing = |campaign: &str, percent: i64| Firing {
+            name: "Errors".into(),
+            severity: "page".into(),
+            labels: BTreeMap::from([("campaign".into(), campaign.into())]),
+            summary: Some(format!("{percent} % see an error")),
+            runbook: None,
+        };
+        let mut alerts = Alerts::default();
+        let mut take = |firing: Vec<Firing>, now| {
+            alerts.prometheus = firing;
+            let begun = alerts.take(Vec::new(), Millis(now)).len();
+            let seen = alerts.table.all().iter().map(|alert| (alert.title.clone(), alert.since.0));
+            (begun, seen.collect::<Vec<_>>())
+        };
+        let seen = |percent: i64, since| (format!("{percent} % see an error"), since);
+        assert_eq!(take(vec![firing("summer", 2)], 0), (1, vec![seen(2, 0)]));
+        assert_eq!(take(vec![firing("summer", 3)], 5_000), (0, vec![seen(3, 0)]));
+        // Two of one rule that say the same.
+        let both = vec![firing("summer", 3), firing("winter", 3)];
+        assert_eq!(take(both, 6_000), (1, vec![seen(3, 6_000), seen(3, 0)]));
+    }
+
+    #[test]
     fn the_news_stand_above_what_has_been_known_but_below_what_is_graver() {
         let mut alerts = Alerts::default();
         let fire = |severity, key: &str| Alert::new(severity, key, key, "advice");
@@ -188,6 +214,7 @@ mod tests {
         let firing = |name: &str, severity: &str| Firing {
             name: name.into(),
             severity: severity.into(),
+            labels: BTreeMap::new(),
             summary: Some(format!("{name} it is")),
             runbook: Some("http://runbook#x".into()),
         };

@@ -5,7 +5,7 @@ use firstcome_shared::position::Position;
 use firstcome_shared::wire::{CampaignPipeline, Dependency, Pipeline, ProjectionView};
 
 use super::links::{Link, Picture};
-use crate::message::{Broken, Health, Metrics, Side};
+use crate::message::{Broken, Health, Metrics, Requests, Side};
 
 /// One server as it was last seen.
 #[derive(Clone, Debug, Default)]
@@ -18,8 +18,10 @@ pub(crate) struct Server {
     pub(crate) version: Option<String>,
     /// Promises that it found broken.
     pub(crate) broken: Vec<Broken>,
-    /// How many of its requests fail.
+    /// How many of those fail who ask for a coupon.
     pub(crate) failing: Failing,
+    /// How many of all other requests fail.
+    pub(crate) others_failing: Failing,
     /// The pipeline as it sees it.
     pub(crate) pipeline: Option<Pipeline>,
     /// The read model as it sees it.
@@ -34,7 +36,7 @@ pub(crate) struct Server {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Failing {
     /// Since it started, at the last look.
-    counted: Option<(u64, u64)>,
+    counted: Option<Requests>,
     /// Between the last two looks.
     pub(crate) requests: u64,
     pub(crate) failed: u64,
@@ -47,11 +49,11 @@ impl Failing {
     const LEAST: u64 = 5;
 
     /// A further look. Too many is what Prometheus' rule calls too many: more than one in a hundred.
-    fn look(&mut self, requests: u64, failed: u64) {
-        let before = self.counted.replace((requests, failed)).unwrap_or((requests, failed));
+    fn look(&mut self, now: Requests) {
+        let before = self.counted.replace(now).unwrap_or(now);
         // A counter that fell is one of a server that was started anew.
-        self.requests = requests.checked_sub(before.0).unwrap_or(requests);
-        self.failed = failed.checked_sub(before.1).unwrap_or(failed);
+        self.requests = now.all.checked_sub(before.all).unwrap_or(now.all);
+        self.failed = now.failed.checked_sub(before.failed).unwrap_or(now.failed);
         let too_many = self.failed >= Self::LEAST && self.failed.saturating_mul(100) > self.requests;
         self.looks = if too_many { self.looks.saturating_add(1) } else { 0 };
     }
@@ -60,7 +62,8 @@ impl Failing {
 impl Server {
     /// Takes in what its metrics say.
     pub(crate) fn measured(&mut self, metrics: Metrics) {
-        self.failing.look(metrics.requests, metrics.failed);
+        self.failing.look(metrics.asks);
+        self.others_failing.look(metrics.others);
         (self.version, self.broken) = (metrics.version, metrics.broken);
     }
 
@@ -158,6 +161,13 @@ impl Servers {
             }
             whole
         })
+    }
+
+    /// Whether a server that answers reaches what it depends on by that name.
+    pub(crate) fn somebody_reaches(&self, dependency: &str, now: Millis) -> bool {
+        let live = self.0.iter().filter(|server| server.pipeline_link.picture(now).is_live());
+        let known = live.filter_map(|server| server.pipeline.as_ref());
+        known.flat_map(|pipeline| &pipeline.dependencies).any(|known| known.name == dependency && known.up)
     }
 
     /// The read model as the server sees it that has seen most of it.

@@ -132,8 +132,13 @@ fn stock_chart(pen: &mut Pen, area: Rect, entry: &Entry) {
 
 fn rate_chart(pen: &mut Pen, area: Rect, entry: &Entry, focus: &Focus) {
     let theme = *pen.theme;
-    let peak = focus.history.as_ref().map_or(0, |history| history.peak_per_second).max(entry.trend.peak());
-    let note = format!("now {} · peak {}", text::count(entry.trend.rate()), text::count(peak));
+    // The read model has counted every second; between two looks from here a second is only estimated.
+    let (about, peak) = match (&focus.history, entry.trend.peak()) {
+        (Some(history), _) => ("", history.peak_per_second),
+        (None, 0) => ("", 0),
+        (None, peak) => ("~", peak),
+    };
+    let note = format!("now {} · peak {about}{}", text::count(entry.trend.rate()), text::count(peak));
     pen.heading(area, "Issues/s", &note);
     let chart = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let rates = entry.trend.rates(usize::from(chart.width));

@@ -4,9 +4,11 @@ mod advice;
 mod colourless;
 mod readme;
 
+use std::collections::BTreeMap;
+
 use crossterm::event::KeyCode;
 use firstcome_shared::clock::Millis;
-use firstcome_shared::wire::{Campaign, Code, Page, Problem};
+use firstcome_shared::wire::{Campaign, Code, HistoryCampaign, Page, Problem};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
@@ -81,6 +83,20 @@ fn campaign() {
 }
 
 #[test]
+fn the_peak_is_the_read_models_and_an_estimate_without_it() {
+    let mut state = campaign_screen(SMALL);
+    let peak = |state: &State| {
+        let picture = dark(state).to_string();
+        picture.split("· peak ").nth(1).and_then(|rest| rest.split(' ').next()).map(str::to_owned)
+    };
+    let history = HistoryCampaign { peak_per_second: 300, ..fixture::history() };
+    fetch(&mut state, Feed::History("summer".into()), Data::History(Box::new(history)), NOW);
+    assert_eq!(peak(&state).as_deref(), Some("300"), "as it stands among the totals");
+    state.focus.as_mut().unwrap().history = None;
+    assert_eq!(peak(&state).as_deref(), Some("~354"));
+}
+
+#[test]
 fn campaign_with_several_windows() {
     let mut state = state(SMALL.0, SMALL.1, false);
     keys(&mut state, ":daily-coffee");
@@ -124,6 +140,7 @@ fn trouble(state: &mut State) {
     let firing = Firing {
         name: "BusyRate".into(),
         severity: "warning".into(),
+        labels: BTreeMap::new(),
         summary: Some(summary),
         runbook: Some("https://runbook.example/#busyrate".into()),
     };

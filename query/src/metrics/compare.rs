@@ -21,6 +21,8 @@ const TURN: Duration = Duration::from_millis(200);
 const REST: Duration = Duration::from_millis(500);
 /// And for so many times as long as the turn took: more where nothing was new.
 const TIMES: [u32; 2] = [9, 49];
+/// But no longer: a turn that was long because nobody answered took no time of the processor.
+const LONGEST_REST: Duration = Duration::from_secs(10);
 /// A comparison that takes longer is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -40,7 +42,7 @@ impl Query {
                 campaigns.with_compared(self.clock.now());
                 level = walked.1;
             }
-            rest = REST.max(begun.elapsed() * TIMES[usize::from(level)]);
+            rest = (begun.elapsed() * TIMES[usize::from(level)]).clamp(REST, LONGEST_REST);
         }
     }
 

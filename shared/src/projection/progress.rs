@@ -58,6 +58,8 @@ struct Notes {
     stalled: Option<Stall>,
     /// Messages behind, and the age of the first of them in seconds, when it was last known.
     lag: (u64, f64),
+    /// The log answered when it was last asked for that.
+    knows_lag: bool,
 }
 
 /// What stands in a reader's way.
@@ -223,10 +225,15 @@ impl Progress {
                 Ok(backlog) => {
                     let behind = backlog.oldest.map_or(0.0, |at| seconds(clock.now().since(at)));
                     if let Some(notes) = self.notes().get_mut(index(partition)) {
-                        notes.lag = (backlog.messages, behind);
+                        (notes.lag, notes.knows_lag) = ((backlog.messages, behind), true);
                     }
                 }
-                Err(error) => away = Some(error.to_string()),
+                Err(error) => {
+                    if let Some(notes) = self.notes().get_mut(index(partition)) {
+                        notes.knows_lag = false;
+                    }
+                    away = Some(error.to_string());
+                }
             }
         }
         let position = |partition| Position::new(partition, self.sequence(partition));
@@ -240,6 +247,11 @@ impl Progress {
             parked: notes.iter().map(|notes| u64::try_from(notes.parked.len()).unwrap_or(u64::MAX)).sum(),
             stalled: stalled.or(away),
         }
+    }
+
+    /// Whether the lag of the last view is what it was then, and not what it last was.
+    pub fn knows_lag(&self) -> bool {
+        self.notes().iter().all(|notes| notes.knows_lag)
     }
 
     fn notes(&self) -> std::sync::MutexGuard<'_, Vec<Notes>> {

@@ -78,7 +78,7 @@ metrics! {
     ISSUE_REQUESTS_TOTAL = "firstcome_issue_requests_total", Counter, Count, [campaign, outcome],
         "Requests for a coupon, by outcome: issued, already_issued, or the code of the problem; unavailable also when nobody waited for the answer.";
     ISSUE_ANSWER_SECONDS = "firstcome_issue_answer_seconds", Histogram(ISSUE), Seconds, [campaign],
-        "Time from a request's arrival in the queue to its answer.";
+        "Time from a request's arrival in the queue to its answer, or until nobody waited for it any more.";
     ISSUE_QUEUE_DEPTH = "firstcome_issue_queue_depth", Gauge, Count, [campaign],
         "Requests that wait to be decided.";
     ISSUE_QUEUE_CAPACITY = "firstcome_issue_queue_capacity", Gauge, Count, [],
@@ -116,7 +116,7 @@ metrics! {
     GATE_EPOCH = "firstcome_gate_epoch", Gauge, Count, [campaign],
         "Which memory of the gate this is: 1 at creation, one more with every fence.";
     GATE_REBUILDS_TOTAL = "firstcome_gate_rebuilds_total", Counter, Count, [campaign],
-        "Times this instance rebuilt a gate that had forgotten.";
+        "Times this instance loaded a gate from the log: because it had forgotten, at a start, or by order.";
     GATE_REBUILD_SECONDS = "firstcome_gate_rebuild_seconds", Histogram(REBUILD), Seconds, [],
         "Time of one rebuild of a gate, from the first look at the log to its load.";
     GATE_REBUILD_RUNNING_SECONDS = "firstcome_gate_rebuild_running_seconds", Gauge, Seconds, [campaign],
@@ -131,9 +131,9 @@ metrics! {
     CONSUMER_POSITION = "firstcome_consumer_position", Gauge, Count, [projection, partition],
         "Sequence number up to which a projection has applied the log.";
     LAG_EVENTS = "firstcome_lag_events", Gauge, Count, [projection],
-        "Messages of the log that a projection has not applied.";
+        "Messages of the log that a projection has not applied; no series while the log does not answer this instance.";
     LAG_SECONDS = "firstcome_lag_seconds", Gauge, Seconds, [projection],
-        "Age of the oldest message that a projection has not applied; 0 when there is none.";
+        "Age of the oldest message that a projection has not applied; 0 when there is none, no series while the log does not answer this instance.";
     APPLIED_MESSAGES_TOTAL = "firstcome_applied_messages_total", Counter, Count, [projection],
         "Messages of the log that this instance has applied to a projection.";
     APPLY_SECONDS = "firstcome_apply_seconds", Histogram(STEP), Seconds, [projection],

@@ -53,6 +53,11 @@ impl Scope {
         Self::register(format!("campaign=\"{campaign}\""), false)
     }
 
+    /// Series of a projection, hidden at first.
+    pub fn projection(name: &'static str) -> Arc<Self> {
+        Self::register(format!("projection=\"{name}\""), false)
+    }
+
     /// Series of the process itself.
     pub(super) fn process() -> Arc<Self> {
         Self::register(String::new(), true)

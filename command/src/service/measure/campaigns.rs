@@ -161,7 +161,7 @@ impl Campaigns {
                     continue;
                 }
                 if let Some(known) = created(service, campaign).await? {
-                    self.found(service, campaign, known, false).await;
+                    self.found(service, campaign, known).await;
                 }
             }
             match page.last() {
@@ -171,13 +171,15 @@ impl Campaigns {
         }
     }
 
-    /// Campaigns that this instance serves. What their creation says may be out of date, so they are looked at once.
+    /// Campaigns that this instance serves. What their creation says may be out of date, so they are looked at until
+    /// the gate says that they are over.
     async fn add_lanes(&self, service: &Service) {
-        for (campaign, lane) in service.lanes.all() {
-            if self.over().get(&campaign) == Some(&true) || self.watched.lock().await.contains_key(&campaign)
-            {
-                continue;
-            }
+        let mut served = service.lanes.all();
+        {
+            let watched = self.watched.lock().await;
+            served.retain(|(id, _)| self.over().get(id) != Some(&true) && !watched.contains_key(id));
+        }
+        let looks = served.into_iter().map(|(campaign, lane)| async move {
             let known = match timeout(PATIENCE, lane.read(Gate::view)).await {
                 Ok(Ok(view)) => Some(view.into()),
                 Ok(Err(_)) | Err(_) => {
@@ -185,14 +187,15 @@ impl Campaigns {
                 }
             };
             if let Some(known) = known {
-                self.found(service, &campaign, known, true).await;
+                self.found(service, &campaign, known).await;
             }
-        }
+        });
+        stream::iter(looks).buffer_unordered(AT_ONCE).collect::<()>().await;
     }
 
-    async fn found(&self, service: &Service, campaign: &CampaignId, known: Known, sure: bool) {
+    async fn found(&self, service: &Service, campaign: &CampaignId, known: Known) {
         if known.over(service.clock().now()) {
-            self.over().insert(campaign.clone(), sure);
+            self.over().insert(campaign.clone(), known.sure);
         } else {
             self.over().remove(campaign);
             let watched = Watched::new(campaign, known, service.lanes.parts().metrics.of(campaign));

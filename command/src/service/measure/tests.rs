@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use firstcome_shared::clock::Clock as _;
-use firstcome_shared::domain::Command;
+use firstcome_shared::domain::{Command, Patch, WindowPatch};
+use firstcome_shared::position::Position;
+use firstcome_shared::projection::Lag;
 use firstcome_shared::telemetry::install_metrics;
-use firstcome_shared::wire::Store;
+use firstcome_shared::wire::{Store, Time};
 
 use super::campaigns::Campaigns;
 use super::compare::Walked;
-use crate::testing::{Instance, World, id, one_off, person, until};
+use crate::testing::{Instance, World, id, one_off, person, until, within};
 
 /// An instance that is watched, and a campaign that is open.
 struct Rig {
@@ -75,6 +77,21 @@ async fn an_open_campaign_shows_what_it_has_and_what_it_did() {
     }
     rig.look().await;
     assert_eq!(rig.state(), [NO, NO, NO], "sold out: nothing is due");
+}
+
+/// Of a log that is slow those know who gave up: nobody else was kept waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_hangs_up_has_waited_too() {
+    let rig = Rig::new("measured-hung-up").await;
+    rig.instance.log.appends.shut();
+    let ann = rig.instance.asking(rig.name, person("ann")).await;
+    rig.instance.log.appends.somebody_waits().await;
+    ann.abort();
+    until("she has hung up", || async { ann.is_finished() }).await;
+    rig.look().await;
+    assert_eq!(rig.value("issue_answer_seconds_count", ""), YES);
+    assert_eq!(rig.value("issue_requests_total", ",outcome=\"unavailable\""), YES);
+    rig.instance.log.appends.open();
 }
 
 /// What is not open is scheduled, held, sold out, ended or cancelled: not the same to who watches.
@@ -253,12 +270,47 @@ async fn a_campaign_that_is_over_is_not_loaded_at_a_start() {
     assert!(two.service.lanes.known(&id(rig.name)).is_none());
 }
 
+/// A restart while the gate is away, of a campaign whose window was moved: its creation says that it is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_whose_window_was_moved_is_watched_though_the_first_look_fails() {
+    let (rig, name) = (Rig::new("measured-unmoved").await, "measured-moved");
+    let now = rig.world.clock.now();
+    let mut soon = one_off(name, 5);
+    soon.opens_at = Some(Time(now.plus(60_000)));
+    soon.closes_at = Some(Time(now.plus(120_000)));
+    rig.instance.service.create(&soon, "olga").await.unwrap();
+    let rig = Rig { name, ..rig };
+    let opens_at = now.plus(7_200_000);
+    let later = WindowPatch {
+        id: 1,
+        opens_at: Some(opens_at),
+        closes_at: Some(opens_at.plus(3_600_000)),
+        ..WindowPatch::default()
+    };
+    rig.command(Command::Update(Patch { windows: vec![later], ..Patch::default() })).await;
+    rig.world.clock.set(opens_at.plus(1_000));
+    let two = rig.world.instance().await;
+    two.gate.set_away(true);
+    assert!(two.ask(name, person("ann")).await.is_err(), "a lane is opened");
+    let rig = Rig { campaigns: Campaigns::default(), instance: two, ..rig };
+    for _ in 0..2 {
+        rig.look().await;
+        assert_eq!(rig.state(), [None; 3], "as it was created it is over");
+    }
+    rig.instance.gate.set_away(false);
+    until("it is seen to be open", || async {
+        rig.look().await;
+        rig.state() == [YES, YES, NO]
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_campaign_far_ahead_has_no_series_and_no_lane() {
     let rig = Rig::new("measured-near").await;
     let mut later = one_off("measured-later", 5);
-    later.opens_at = later.opens_at.map(|at| firstcome_shared::wire::Time(at.0.plus(3_601_001)));
-    later.closes_at = later.closes_at.map(|at| firstcome_shared::wire::Time(at.0.plus(3_700_000)));
+    later.opens_at = later.opens_at.map(|at| Time(at.0.plus(3_601_001)));
+    later.closes_at = later.closes_at.map(|at| Time(at.0.plus(3_700_000)));
     rig.instance.service.create(&later, "olga").await.unwrap();
     let two = rig.world.instance().await;
     let rig = Rig { campaigns: Campaigns::default(), name: "measured-later", ..rig };
@@ -303,6 +355,36 @@ async fn a_gate_is_compared_with_the_log() {
     assert_eq!(rig.campaigns.behind(Store::Ledger, now).await, (4, start));
 }
 
+/// A database that hangs is one that nobody needs in order to issue.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_does_not_answer_keeps_no_gate_from_being_compared() {
+    let rig = Rig::of("measured-alone", 50).await;
+    let service = &rig.instance.service;
+    for reader in service.ledger_readers() {
+        tokio::spawn(reader.run(rig.instance.lifecycle.stop()));
+    }
+    // Whoever sums it up waits for ever.
+    let _hangs = service.ledger_fingerprints.acquire().await.unwrap();
+    let behind = async |store| {
+        rig.look().await;
+        rig.campaigns.behind(store, rig.world.clock.now()).await.0
+    };
+    let story = async {
+        // Again and again, also when the ledger has come as far as the log.
+        for (decisions, user) in (1..).zip(["ann", "bob"]) {
+            rig.instance.insist(rig.name, person(user)).await;
+            let end = service.log().backlog(0, u64::MAX).await.unwrap().end;
+            within("the ledger is level", service.progress.wait_for(Position::new(0, end))).await;
+            until("the gate was compared", || async { behind(Store::Gate).await == 0 }).await;
+            assert_eq!(behind(Store::Ledger).await, decisions);
+        }
+    };
+    tokio::select! {
+        () = service.compare_stores(&rig.campaigns) => panic!("it never ends"),
+        () = story => {}
+    }
+}
+
 /// A series that ends resolves its alert; nothing was mended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_promise_is_shown_until_it_is_mended() {
@@ -330,7 +412,7 @@ async fn when_there_are_too_many_the_open_ones_are_shown() {
     let soon = ["measured-early-1", "measured-early-2", "measured-early-3"];
     for name in soon {
         let mut later = one_off(name, 5);
-        later.opens_at = later.opens_at.map(|at| firstcome_shared::wire::Time(at.0.plus(1_800_000)));
+        later.opens_at = later.opens_at.map(|at| Time(at.0.plus(1_800_000)));
         rig.instance.service.create(&later, "olga").await.unwrap();
     }
     rig.look().await;
@@ -338,6 +420,24 @@ async fn when_there_are_too_many_the_open_ones_are_shown() {
     let text = install_metrics().unwrap().render();
     let shown = soon.map(|name| text.contains(&format!("firstcome_stock{{campaign=\"{name}\"}} 5")));
     assert_eq!(shown, [true, true, false], "as many as there is room for");
+}
+
+/// Of all instances the smallest lag counts: an old 0 would hide that the ledger falls behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_does_not_see_the_log_shows_no_lag() {
+    let rig = Rig::new("measured-lag").await;
+    let lag = Lag::new("ledger");
+    let shown = async || {
+        rig.instance.service.set_gauges(&rig.campaigns, &lag).await;
+        let text = install_metrics().unwrap().render();
+        ["events", "seconds"]
+            .map(|unit| text.contains(&format!("firstcome_lag_{unit}{{projection=\"ledger\"}} ")))
+    };
+    assert_eq!(shown().await, [true; 2]);
+    rig.instance.log.set_away(true);
+    assert_eq!(shown().await, [false; 2]);
+    rig.instance.log.set_away(false);
+    assert_eq!(shown().await, [true; 2]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

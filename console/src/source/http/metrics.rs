@@ -5,6 +5,9 @@ use firstcome_shared::telemetry::{BUILD_INFO, DRIFT, HTTP_REQUESTS_TOTAL, OVERSO
 
 use crate::message::{Broken, Metrics, Promise};
 
+/// Where people ask for a coupon.
+const ASK: &str = "/v1/campaigns/{id}/coupons";
+
 /// Reads Prometheus' text format, as far as it is needed.
 pub(super) fn read(text: &str) -> Metrics {
     let mut metrics = Metrics::default();
@@ -20,11 +23,16 @@ pub(super) fn read(text: &str) -> Metrics {
                 metrics.version = metrics.version.or_else(|| label(labels, "version"));
                 continue;
             }
-            // Whoever asks whether it is ready and hears that it is not was answered well.
-            HTTP_REQUESTS_TOTAL if label(labels, "route").as_deref() != Some("/readyz") => {
-                metrics.requests += value;
+            HTTP_REQUESTS_TOTAL => {
+                let of = match label(labels, "route").as_deref() {
+                    // Whoever asks whether it is ready and hears that it is not was answered well.
+                    Some("/readyz") => continue,
+                    Some(ASK) => &mut metrics.asks,
+                    _ => &mut metrics.others,
+                };
+                of.all += value;
                 let failed = label(labels, "status").is_some_and(|status| status.starts_with('5'));
-                metrics.failed += if failed { value } else { 0 };
+                of.failed += if failed { value } else { 0 };
                 continue;
             }
             _ => continue,
@@ -59,6 +67,7 @@ fn count(value: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Requests;
 
     #[test]
     fn finds_version_broken_promises_and_failures_among_all_others() {
@@ -71,6 +80,9 @@ mod tests {
                     firstcome_stock{campaign=\"summer\"} 7\n\
                     firstcome_http_requests_total{route=\"/v1/campaigns\",method=\"GET\",status=\"200\"} 90\n\
                     firstcome_http_requests_total{route=\"/v1/campaigns\",method=\"GET\",status=\"503\"} 10\n\
+                    firstcome_http_requests_total{route=\"/v1/history/campaigns/{id}\",method=\"GET\",status=\"503\"} 7\n\
+                    firstcome_http_requests_total{route=\"/v1/campaigns/{id}/coupons\",method=\"POST\",status=\"201\"} 50\n\
+                    firstcome_http_requests_total{route=\"/v1/campaigns/{id}/coupons\",method=\"POST\",status=\"503\"} 2\n\
                     firstcome_http_requests_total{route=\"/readyz\",method=\"GET\",status=\"503\"} 400\n\
                     firstcome_build_info{service=\"firstcome\",version=\"0.1.0\"} 1\n\
                     no sense at all } 1\n";
@@ -87,8 +99,8 @@ mod tests {
                 broken(Promise::Stock, "summer", "read_model", 3),
                 broken(Promise::Sequence, "winter", "log", 1),
             ],
-            requests: 100,
-            failed: 10,
+            asks: Requests { all: 52, failed: 2 },
+            others: Requests { all: 107, failed: 17 },
         };
         assert_eq!(read(text), expected);
         assert_eq!(read(""), Metrics::default());

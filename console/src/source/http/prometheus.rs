@@ -1,6 +1,6 @@
 //! Prometheus, asked for the alerts that fire. It never sees the servers' key.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use reqwest::{Client, Url};
 use serde::Deserialize;
@@ -30,7 +30,7 @@ struct Alerts {
 struct Alert {
     state: String,
     #[serde(default)]
-    labels: HashMap<String, String>,
+    labels: BTreeMap<String, String>,
     #[serde(default)]
     annotations: HashMap<String, String>,
 }
@@ -54,6 +54,7 @@ impl Prometheus {
                 severity: alert.labels.remove("severity").unwrap_or_default(),
                 summary: alert.annotations.remove("summary"),
                 runbook: alert.annotations.remove("runbook_url"),
+                labels: alert.labels,
             })
             .collect())
     }

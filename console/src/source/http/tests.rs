@@ -1,6 +1,6 @@
 //! Real requests to a server of a few lines, which answers by path and writes down what it was asked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use firstcome_shared::position::Position;
@@ -323,6 +323,7 @@ async fn prometheus_tells_what_fires_and_never_sees_the_key() {
     let drift = Firing {
         name: "Drift".into(),
         severity: "page".into(),
+        labels: BTreeMap::from([("campaign".into(), "summer".into())]),
         summary: Some("Two stores differ".into()),
         runbook: Some("http://r/#drift".into()),
     };

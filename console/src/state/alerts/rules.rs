@@ -5,7 +5,7 @@ use firstcome_shared::wire::{Campaign, CampaignPipeline, Pipeline, ProjectionVie
 
 use super::{Alert, Severity};
 use crate::message::{Broken, Health, Promise, Side};
-use crate::state::{Picture, Server, Standing, State};
+use crate::state::{Failing, Picture, Server, Standing, State};
 use crate::text;
 use Severity::{Page, Warn};
 
@@ -28,7 +28,7 @@ pub(crate) fn rules(state: &State, now: Millis) -> Vec<Alert> {
     if let Some(pipeline) = &state.pipeline
         && state.servers.pipeline_picture(now).is_live()
     {
-        dependencies(pipeline, &mut alerts);
+        dependencies(state, pipeline, now, &mut alerts);
         lanes(pipeline, &mut alerts);
         projection(&pipeline.ledger, Side::Command, &mut alerts);
     }
@@ -68,20 +68,35 @@ fn servers(state: &State, now: Millis, alerts: &mut Vec<Alert>) {
             Picture::Live => {
                 if let Some(Health::NotReady(why)) = &server.health {
                     let title = format!("{name}: {}", text::plain(why).trim_end_matches('.'));
-                    let advice = "Send callers elsewhere until it is ready again. Its log says more.";
-                    alerts.push(Alert::new(Page, format!("ready {name}"), title, advice));
+                    // Who only looks up history keeps nobody from a coupon.
+                    let (severity, advice) = if server.has(Side::Command) == Some(false) {
+                        (Warn, "Issuing goes on; history cannot be asked for there. Its log says more.")
+                    } else {
+                        (Page, "Send callers elsewhere until it is ready again. Its log says more.")
+                    };
+                    alerts.push(Alert::new(severity, format!("ready {name}"), title, advice));
                 }
                 alerts.extend(server.broken.iter().map(broken));
-                if server.failing.looks >= FAILING_LOOKS {
-                    let percent = text::percent(server.failing.failed, server.failing.requests).max(1);
-                    let title = format!("{name}: {percent} % of all requests fail");
+                if let Some(percent) = too_many(server.failing) {
+                    let title = format!("{name}: {percent} % of those who ask for a coupon fail");
                     let advice = "People see errors, or are told to ask again. Its log says why.";
                     alerts.push(Alert::new(Page, format!("errors {name}"), title, advice));
+                }
+                if let Some(percent) = too_many(server.others_failing) {
+                    let title = format!("{name}: {percent} % of all other requests fail");
+                    let advice = "Nobody is kept from a coupon by that. Its log says why.";
+                    alerts.push(Alert::new(Warn, format!("other errors {name}"), title, advice));
                 }
             }
             _ => {}
         }
     }
+}
+
+/// How many in a hundred fail, when that lasts.
+fn too_many(failing: Failing) -> Option<u64> {
+    let lasts = failing.looks >= FAILING_LOOKS;
+    lasts.then(|| text::percent(failing.failed, failing.requests).max(1))
 }
 
 /// What a server found out about its stores.
@@ -129,13 +144,21 @@ fn logs(state: &State, alerts: &mut Vec<Alert>) {
     }
 }
 
-fn dependencies(pipeline: &Pipeline, alerts: &mut Vec<Alert>) {
+fn dependencies(state: &State, pipeline: &Pipeline, now: Millis, alerts: &mut Vec<Alert>) {
     for dependency in pipeline.dependencies.iter().filter(|dependency| !dependency.up) {
         let (name, kind) = (dependency.name.replace('_', " "), text::plain(&dependency.kind));
-        let detail = dependency.detail.as_deref().map(|detail| format!(": {}", text::plain(detail)));
+        let in_part = state.servers.somebody_reaches(&dependency.name, now);
+        // Of several servers the detail begins with the one that does not reach it.
+        let from = if in_part { " from" } else { ":" };
+        let detail = dependency.detail.as_deref().map(|detail| format!("{from} {}", text::plain(detail)));
         let title = format!("The {name} ({kind}) is away{}", detail.unwrap_or_default());
-        let (severity, advice) = match dependency.name.as_str() {
-            "gate" | "log" => (Page, "Nothing is issued until it is back; people are told to ask again."),
+        let (severity, advice) = match (dependency.name.as_str(), in_part) {
+            ("gate" | "log", true) => {
+                (Page, "Whoever asks there is told to ask again. Send callers elsewhere.")
+            }
+            ("gate" | "log", false) => {
+                (Page, "Nothing is issued until it is back; people are told to ask again.")
+            }
             _ => (Warn, "Issuing goes on. Bring it back: it catches up by itself."),
         };
         alerts.push(Alert::new(severity, format!("dependency {}", dependency.name), title, advice));
@@ -228,7 +251,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::{self, NOW, campaigns, fetch, state};
-    use crate::message::{Data, Failure, Feed, Message, Metrics};
+    use crate::message::{Data, Failure, Feed, Message, Metrics, Requests};
     use crate::update::update;
 
     fn titles(state: &State) -> Vec<String> {
@@ -285,6 +308,33 @@ mod tests {
     }
 
     #[test]
+    fn what_only_one_of_several_servers_does_not_reach_is_not_away_for_everybody() {
+        let mut state = fixture::several(80, 24);
+        let mut cut_off = fixture::pipeline(NOW);
+        cut_off.dependencies[1].up = false;
+        cut_off.dependencies[1].detail = Some("no route".into());
+        let mut told = |at: usize| {
+            fetch(&mut state, Feed::Pipeline(at), Data::Pipeline(Box::new(cut_off.clone())), NOW);
+            let alerts = state.alerts.table.all().iter();
+            alerts.map(|alert| format!("{}. {}", alert.title, alert.advice)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(1),
+            [
+                "The log (sqlite) is away from 10.0.0.2:8080: no route. Whoever asks there is told to ask again. Send \
+              callers elsewhere."
+            ]
+        );
+        assert_eq!(
+            told(0),
+            [
+                "The log (sqlite) is away: 10.0.0.1:8080: no route. Nothing is issued until it is back; people are told \
+              to ask again."
+            ]
+        );
+    }
+
+    #[test]
     fn broken_promises_are_named_with_their_campaign() {
         let mut state = state(80, 24, false);
         let mut broken = campaigns(NOW.plus(1));
@@ -318,18 +368,36 @@ mod tests {
     #[test]
     fn requests_that_fail_page_when_it_lasts() {
         let mut state = state(80, 24, false);
-        let mut look = |requests, failed| {
-            let metrics = Metrics { requests, failed, ..Metrics::default() };
+        let mut look = |all, failed| {
+            let metrics = Metrics { asks: Requests { all, failed }, ..Metrics::default() };
             fetch(&mut state, Feed::Metrics(0), Data::Metrics(metrics), NOW);
             titles(&state)
         };
         let none = [] as [&str; 0];
         assert_eq!(look(1_000, 0), none);
         assert_eq!(look(2_000, 30), none, "once may be soon over");
-        assert_eq!(look(3_000, 60), ["PAGE 127.0.0.1:8080: 3 % of all requests fail"]);
+        assert_eq!(look(3_000, 60), ["PAGE 127.0.0.1:8080: 3 % of those who ask for a coupon fail"]);
         assert_eq!(look(4_000, 70), none, "one in a hundred is not too many");
         assert_eq!(look(50, 4), none);
         assert_eq!(look(60, 8), none, "started anew, and a few are nobody's concern");
+    }
+
+    #[test]
+    fn history_that_fails_wakes_nobody() {
+        let mut state = fixture::several(80, 24);
+        for all in [0, 100, 200] {
+            let others = Requests { all, failed: all / 2 };
+            fetch(&mut state, Feed::Metrics(2), Data::Metrics(Metrics { others, ..Metrics::default() }), NOW);
+        }
+        let health = Health::NotReady("Not ready: read_model: connection refused.".into());
+        fetch(&mut state, Feed::Health(2), Data::Health(health), NOW);
+        assert_eq!(
+            titles(&state),
+            [
+                "WARN 10.0.0.3:8081: 50 % of all other requests fail",
+                "WARN 10.0.0.3:8081: Not ready: read_model: connection refused",
+            ]
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use firstcome_shared::wire::CampaignState;
 
 use super::SMALL;
 use crate::fixture::{self, NOW, fetch};
-use crate::message::{Broken, Data, Failure, Feed, Health, Message, Metrics, Promise};
+use crate::message::{Broken, Data, Failure, Feed, Health, Message, Metrics, Promise, Requests};
 use crate::state::rules;
 use crate::text;
 use crate::update::update;
@@ -40,8 +40,8 @@ fn what_to_do_is_not_cut_off_at_80_columns() {
         coupons: 2,
     });
     for look in 0..3 {
-        let metrics =
-            Metrics { broken: broken.to_vec(), requests: look * 100, failed: look * 50, version: None };
+        let half = Requests { all: look * 100, failed: look * 50 };
+        let metrics = Metrics { broken: broken.to_vec(), asks: half, others: half, version: None };
         fetch(&mut state, Feed::Metrics(2), Data::Metrics(metrics), NOW);
     }
     let mut broken = fixture::campaigns(NOW.plus(1));

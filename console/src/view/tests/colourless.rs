@@ -1,5 +1,7 @@
 //! Nothing is told by colour alone: what differs must differ for somebody who sees no colours at all.
 
+use std::collections::BTreeMap;
+
 use firstcome_shared::wire::{CampaignState, Coupon, CouponStatus, Pipeline, StateReason};
 
 use super::{SMALL, command, dark, screen};
@@ -158,6 +160,7 @@ fn how_grave_an_alert_is() {
         let firing = Firing {
             name: "Same".into(),
             severity: severity.into(),
+            labels: BTreeMap::new(),
             summary: Some("the same words".into()),
             runbook: None,
         };

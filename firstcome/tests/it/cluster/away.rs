@@ -60,6 +60,27 @@ async fn without_the_databases_issuing_goes_on_and_an_instance_starts() {
     assert_exact(&stack, "summer", 350, &coupons(&told)).await;
 }
 
+/// What the runbook has people do about a ledger that differs from the log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_was_emptied_as_the_runbook_says_is_read_anew() {
+    const EMPTIED: &str = "DROP SCHEMA public CASCADE; CREATE SCHEMA public";
+    let runbook = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../grafana/RUNBOOK.md"));
+    assert!(runbook.unwrap().contains(EMPTIED));
+    let mut stack = Stack::start().await;
+    stack.api().create("summer", 60).await;
+    let told = ask_all(stack.api(), "summer", &people("p", 40)).await;
+    assert_level(stack.api(), "summer").await;
+    let writers = [Instance::Command(0), Instance::Command(1)];
+    for instance in writers {
+        stack.kill(instance).await;
+    }
+    stack.postgres.sql(EMPTIED).await;
+    for instance in writers {
+        stack.start_again(instance).await;
+    }
+    assert_exact(&stack, "summer", 40, &coupons(&told)).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_log_people_are_refused_before_anything_is_decided() {
     let stack = Stack::start().await;
