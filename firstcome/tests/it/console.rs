@@ -15,6 +15,11 @@ async fn once_prints_a_snapshot_for_people_and_for_scripts() {
     server.api.create("shown", 50).await;
     let told = ask_all(&server.api, "shown", &people("p", 30)).await;
     assert_level(&server.api, "shown").await;
+    // Its rows are there a moment before it says so.
+    eventually("nothing is behind", async || {
+        (server.api.get("/v1/history/lag").await.with(200)["lag_events"] == 0).then_some(())
+    })
+    .await;
 
     let text = run(["console", "--once", "--server", &server.url]).await;
     assert_eq!(text.code, Some(0), "{text:?}");
@@ -183,6 +188,8 @@ async fn a_dead_letter_is_read_replayed_and_discarded_from_the_console() {
         tmux.presses("Enter");
         tmux.shows(&format!("POST /v1/campaigns/shown/{command}")).await;
         tmux.types("y");
+        // Until then it would say that there is nothing to resume.
+        tmux.shows(&format!("shown is {command}d")).await;
         eventually("it is done", async || {
             (server.api.campaign("shown").await["state"] == state).then_some(())
         })
