@@ -59,8 +59,9 @@ impl RedisCluster {
 
     /// `masters` (three at least), each with `replicas`. All slots are served, all replicas level, on return.
     pub async fn start_with(masters: usize, replicas: usize) -> Self {
-        // Replicas follow at once, and a dead master is replaced within seconds.
-        let quick = ["--repl-diskless-sync-delay", "0", "--cluster-node-timeout", "2000"];
+        // Replicas follow at once, and a dead master is replaced within seconds. Without replicas nothing hurries.
+        let timeout = if replicas == 0 { "5000" } else { "2000" };
+        let quick = ["--repl-diskless-sync-delay", "0", "--cluster-node-timeout", timeout];
         let args = [["--cluster-enabled", "yes"].as_slice(), &quick].concat();
         let mut nodes = Vec::new();
         for _ in 0..masters * (1 + replicas) {

@@ -104,7 +104,7 @@ async fn projections_that_do_not_follow_are_an_error_not_a_pass() {
 #[tokio::test]
 async fn early_askers_wait_for_the_opening_and_double_clicks_get_the_same() {
     let fake = Fake::start(Faults::default()).await;
-    fake.open("c", STOCK, 400);
+    fake.open("c", STOCK, 3_000);
     let (progress, seen) = watch::channel(firstcome_bench::Progress::default());
     let answers = Rush::new(&fake.target(), "c", 200)
         .connections(8)
@@ -117,7 +117,7 @@ async fn early_askers_wait_for_the_opening_and_double_clicks_get_the_same() {
     assert!(report.ok(), "{report}");
     assert_eq!((report.asked, report.people, report.issued), (220, 200, 50));
     assert!(report.again.not_open > 0, "{report}");
-    assert!(report.latency.max_ms < 300.0, "waiting for the opening is not the server's latency\n{report}");
+    assert!(report.latency.max_ms < 1_500.0, "waiting for the opening is not the server's latency\n{report}");
     let last = *seen.borrow();
     assert_eq!((last.asked, last.issued, last.in_flight), (220, 50, 0));
     assert_eq!(last.issued + last.already_issued + last.sold_out, 220);

@@ -48,7 +48,7 @@ async fn where_nobody_listens_is_said_soon_and_another_server_is_asked() {
     let began = Instant::now();
     let error = verify_at(vec![nobody()]).await.unwrap_err();
     assert!(matches!(error, BenchError::Unreachable { .. }), "{error}");
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     let report = verify_at(vec![nobody(), fake.url.clone()]).await.unwrap();
     assert_eq!((report.ok, report.campaigns.len()), (true, 1), "{report}");
 }

@@ -493,7 +493,7 @@ fn earned(rate: u64, time: Duration) -> u64 {
 }
 
 async fn a_rate_holds_and_can_be_changed_meanwhile(build: Build) {
-    const RATE: u64 = 400;
+    const RATE: u64 = 100;
     /// What one batch may be, before it is paid for: half a second's, and one message.
     const BATCH: u64 = RATE / 2 + 10;
     let mut rig = Rig::begin(build).await;
@@ -503,21 +503,20 @@ async fn a_rate_holds_and_can_be_changed_meanwhile(build: Build) {
     assert_eq!(rig.ledger.rate(), RATE);
     let begun = Instant::now();
     let last = tell_many(&mut rig, 400).await;
+    let told = Instant::now();
     let mut seen = 0;
     while seen < 2 * RATE {
         seen = count(&rig).await;
         let most = earned(RATE, begun.elapsed()) + BATCH;
         assert!(seen <= most, "{seen} of {most} after {:?}", begun.elapsed());
-        assert!(begun.elapsed() < Duration::from_secs(8), "a rate is no standstill: {seen}");
+        assert!(told.elapsed() < DEADLINE, "a rate is no standstill: {seen}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 
-    // About 3,200 are left: eight seconds at that rate.
+    // Far more are left than that rate gives before the deadline.
     rig.ledger.set_rate(0);
-    let changed = Instant::now();
     rig.read_up_to(last).await;
     assert_eq!(count(&rig).await, 4_000);
-    assert!(changed.elapsed() < Duration::from_secs(5), "{:?}", changed.elapsed());
 }
 
 async fn a_replay_keeps_to_the_rate(build: Build) {

@@ -13,7 +13,10 @@ use firstcome_shared::wire::LimitPer;
 use crate::rig::{Folder, Server, ask_until_clear};
 
 const HOLDERS: u64 = 1_000_000;
+/// Of processor time, which other tests on the same machine do not take from it.
 const WITHIN: Duration = Duration::from_secs(10);
+/// By the clock, on however busy a machine.
+const PATIENCE: Duration = Duration::from_mins(1);
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const A_BATCH: u64 = 512;
 
@@ -76,33 +79,28 @@ async fn write_log(folder: &Folder, holders: u64) {
     }
 }
 
-/// Starts the server and asks as one who holds a coupon: how long it took until the answer.
-async fn opened(folder: &Folder) -> (Server, Duration) {
+/// Starts the server and asks as one who holds a coupon: how long it took until the answer, in processor time and by the
+/// clock.
+async fn opened(folder: &Folder) -> (Server, Duration, Duration) {
     let started = Instant::now();
     let server = Server::start(folder).await;
     let middle = format!("person-{}", HOLDERS / 2);
     let coupon = ask_until_clear(&server.api, "city", &middle, None).await.already();
-    let took = started.elapsed();
+    let (cpu, took) = (server.cpu(), started.elapsed());
     assert_eq!(coupon.seq, HOLDERS / 2);
     let expected = CodeSecret::new(SECRET).unwrap().code(&CampaignId::parse("city").unwrap(), coupon.seq);
     assert_eq!(coupon.code, expected);
-    (server, took)
+    (server, cpu, took)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_campaign_of_a_million_holders_is_open_again_in_under_ten_seconds() {
     let folder = Folder::new();
     write_log(&folder, HOLDERS).await;
-    let (mut server, mut took) = opened(&folder).await;
-    // The machine may be busy with other tests: the best of three starts counts.
-    for _ in 0..2 {
-        if took < WITHIN {
-            break;
-        }
-        server.kill().await;
-        (server, took) = opened(&folder).await;
-    }
-    println!("{HOLDERS} holders: {took:.2?} from the start of the process to the first answer");
-    assert!(took < WITHIN, "{HOLDERS} holders: open again after {took:?}");
+    let (server, cpu, took) = opened(&folder).await;
+    println!(
+        "{HOLDERS} holders: {took:.2?} from the start of the process to the first answer, {cpu:.2?} of work"
+    );
+    assert!(cpu < WITHIN && took < PATIENCE, "{HOLDERS} holders: open again after {took:?}, {cpu:?} of work");
     assert_eq!(server.api.ask("city", "newcomer").await.issued().seq, HOLDERS + 1, "it sells on");
 }

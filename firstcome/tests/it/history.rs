@@ -32,7 +32,7 @@ async fn a_position_that_is_not_reached_in_time_is_not_yet() {
     let answer = server.api.get("/v1/history/campaigns/own?at_least=0-1000000").await;
     answer.problem(504, "not_yet");
     let waited = asked.elapsed();
-    assert!(waited > Duration::from_secs(1) && waited < Duration::from_secs(10), "{waited:?}");
+    assert!(waited > Duration::from_secs(1) && waited < Duration::from_secs(30), "{waited:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

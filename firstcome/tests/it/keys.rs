@@ -268,7 +268,7 @@ async fn without_keys_it_listens_to_this_machine_alone() {
         assert!(error.contains("FIRSTCOME_API_KEYS") && error.contains("127.0.0.1"), "{error}");
     }
     let server = Server::start(&folder).await;
-    assert!(server.stderr().contains("no API keys"), "it says so: {}", server.stderr());
+    eventually("it says so", async || server.stderr().contains("no API keys").then_some(())).await;
     server.api.create("mine", 5).await;
     let audit = eventually("the creation is audited", async || {
         let audit = server.api.get("/v1/audit-log").await.with(200);

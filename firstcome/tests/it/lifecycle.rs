@@ -119,7 +119,7 @@ async fn a_second_signal_ends_it_at_once() {
     server.signal(Signal::TERM);
     let ended = server.ended().await;
     assert!(ended.code.is_some_and(|code| code != 0), "{ended:?}");
-    assert!(hasty.elapsed() < std::time::Duration::from_secs(5), "{:?}", hasty.elapsed());
+    assert!(hasty.elapsed() < std::time::Duration::from_secs(10), "{:?}", hasty.elapsed());
     drop(slow);
     let server = server.started_again().await;
     assert_exact(&server, "ends", 1, &[told]).await;

@@ -181,7 +181,7 @@ pub(super) async fn wakes_who_waits_for_a_message(log: Log) {
         async move { log.changed(partition, 0).await }
     });
     log.append(&subject, 0, text(1)).await.unwrap();
-    timeout(Duration::from_secs(5), waiting).await.expect("wakes within the deadline").unwrap();
+    timeout(Duration::from_secs(9), waiting).await.expect("wakes within the deadline").unwrap();
 }
 
 pub(super) async fn lists_campaigns_in_order(log: Log) {

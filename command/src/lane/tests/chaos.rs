@@ -13,6 +13,8 @@ const STOCK: u64 = 120;
 const PEOPLE: u64 = 200;
 const LOSSES: u64 = 2;
 const ROUNDS: u64 = 12;
+/// Rounds at most: the later a worker comes, the more people one call of a port serves, and the fewer calls a round takes.
+const MOST_ROUNDS: u64 = 60;
 /// More seeds than a dozen, for a night.
 const SEEDS: &str = "FIRSTCOME_TEST_SEEDS";
 
@@ -37,7 +39,10 @@ async fn rush(seed: u64) {
     forget_twice(&world.steps, &world.gate, 1 + dice.below(60), 1 + dice.below(60));
     let lanes = [one.lane("summer").await, two.lane("summer").await];
     let (mut told, mut users, mut refused) = (Vec::new(), BTreeSet::new(), false);
-    for _ in 0..ROUNDS {
+    for round in 0..MOST_ROUNDS {
+        if round >= ROUNDS && !world.steps.pending() {
+            break;
+        }
         let asking: Vec<_> = (0..PEOPLE / 8)
             .map(|_| {
                 let mut lanes = lanes.clone();

@@ -107,6 +107,8 @@ async fn entries_in_other_hands_are_left_alone() {
     until("B has swept", || async { two.gate.outbox_calls() > sweeps + 1 }).await;
     assert_eq!(two.log.sent().len(), 0, "the clock has not moved: the entry is young");
     one.log.appends.open();
-    super::issued(&within("ann", ann).await.unwrap());
+    // If she was given up meanwhile, she asks again.
+    let _ = within("ann is told", ann).await.unwrap();
+    assert_eq!(again(&one.insist("summer", person("ann")).await).seq, 1);
     world.audit("summer", 1, 1).await;
 }

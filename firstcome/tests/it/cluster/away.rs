@@ -44,7 +44,10 @@ async fn without_the_databases_issuing_goes_on_and_an_instance_starts() {
     stack.postgres.kill().await;
     stack.mongo.kill().await;
     let told = crowd(stack.api(), "summer", &people("p", 150), 32).await;
-    assert_eq!(coupons(&told).len(), 150, "at once, each of them: {told:?}");
+    // At once; those who meet a disk that stands still may be told to ask again, once.
+    let held_up = told.iter().filter(|told| **told == Told::Again("unavailable".to_owned())).count();
+    assert!(held_up <= 32 && coupons(&told).len() + held_up == 150, "{told:?}");
+    assert_eq!(coupons(&ask_all(stack.api(), "summer", &people("p", 150)).await).len(), 150);
     stack.kill(Instance::Command(1)).await;
     stack.start_again(Instance::Command(1)).await;
     let told = ask_all(stack.api(), "summer", &people("p", 250)).await;

@@ -35,8 +35,9 @@ async fn two_instances_of_each_side_are_shown_each_and_as_a_whole_and_one_is_kil
     tmux.shows(&format!("{first} does not answer: connection refused")).await;
     let over = stack.instance(Instance::Command(1)).api.clone();
     ask_all(&over, "shown", &people("q", 5)).await;
-    let screen = tmux.shows("25 of 50 left").await;
-    assert!(screen.contains("● live"), "the whole picture stays live\n{screen}");
+    tmux.shows("25 of 50 left").await;
+    // The whole picture is live all the same.
+    tmux.shows("● live").await;
     // An order goes to the other one.
     tmux.types("p");
     tmux.shows("POST /v1/campaigns/shown/pause").await;

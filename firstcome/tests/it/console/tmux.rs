@@ -133,18 +133,11 @@ impl Tmux {
     pub async fn is_restored(&self, before: &Terminal, code: i32) -> String {
         let screen = self.shows(&format!("left with {code}.")).await;
         assert_eq!(self.terminal().await, *before, "\n{screen}");
-        let raw = self.raw();
-        for (mode, name, off) in [
-            ("1049", "the alternate screen", 'l'),
-            ("1000", "mouse clicks", 'l'),
-            ("1003", "mouse movements", 'l'),
-            ("1006", "the mouse's format", 'l'),
-            ("1004", "focus reports", 'l'),
-            ("25", "the cursor", 'h'),
-        ] {
-            let last = raw.rfind(&format!("\u{1b}[?{mode}")).unwrap_or_else(|| panic!("{name} never set"));
-            let set = raw[last..].chars().nth(3 + mode.len());
-            assert_eq!(set, Some(off), "{name} is not as it was");
+        // What it wrote last comes through a pipe.
+        let until = Instant::now() + PATIENCE;
+        while let Some(altered) = altered(&self.raw()) {
+            assert!(Instant::now() < until, "{altered}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         screen
     }
@@ -168,6 +161,26 @@ impl Tmux {
             flags: self.run(&["display-message", "-p", "-t", "t", flags]),
         }
     }
+}
+
+/// What is not as it was before, after all that was written to a terminal.
+fn altered(raw: &str) -> Option<String> {
+    for (mode, name, off) in [
+        ("1049", "the alternate screen", 'l'),
+        ("1000", "mouse clicks", 'l'),
+        ("1003", "mouse movements", 'l'),
+        ("1006", "the mouse's format", 'l'),
+        ("1004", "focus reports", 'l'),
+        ("25", "the cursor", 'h'),
+    ] {
+        let Some(last) = raw.rfind(&format!("\u{1b}[?{mode}")) else {
+            return Some(format!("{name} never set"));
+        };
+        if raw[last..].chars().nth(3 + mode.len()) != Some(off) {
+            return Some(format!("{name} is not as it was"));
+        }
+    }
+    None
 }
 
 /// How a terminal is set.

@@ -90,18 +90,20 @@ async fn all_have_data(prometheus: &Prometheus, api: &Api) {
         let found = async || (!prometheus.ask(&asked).await.is_empty()).then_some(());
         eventually(&format!("{name} has data: {asked}"), found).await;
     }
-    // No promise is broken here, and one instance is not there.
-    for (name, fires) in [
-        ("FirstcomeDrift", 0),
-        ("FirstcomeOversold", 0),
-        ("FirstcomeSequenceGap", 0),
-        ("FirstcomeLogForgot", 0),
-        ("FirstcomeInstanceDown", 1),
-    ] {
+    // No promise is broken here.
+    let fires = async |name: &str| {
         let (_, expression) = alerts.iter().find(|(known, _)| known == name).unwrap();
-        let firing = prometheus.ask(expression).await;
-        assert_eq!(firing.len(), fires, "{name}: {firing:?}");
+        prometheus.ask(expression).await
+    };
+    for name in ["FirstcomeDrift", "FirstcomeOversold", "FirstcomeSequenceGap", "FirstcomeLogForgot"] {
+        let firing = fires(name).await;
+        assert!(firing.is_empty(), "{name}: {firing:?}");
     }
+    // One instance is not there; another one's scrape may have come too late once.
+    eventually("one instance is down", async || {
+        (fires("FirstcomeInstanceDown").await.len() == 1).then_some(())
+    })
+    .await;
     asking.abort();
 }
 

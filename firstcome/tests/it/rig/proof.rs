@@ -32,13 +32,23 @@ impl System for Server {
     }
 }
 
+/// Asks until there is an answer, which must be 200. Another instance than the one that was asked before may rightly say
+/// 503, as long as it is behind.
+async fn answered(api: &Api, path: &str) -> Value {
+    eventually(&format!("{path} is answered"), async || {
+        let answer = api.get(path).await;
+        (answer.status != 503).then(|| answer.with(200))
+    })
+    .await
+}
+
 /// A store's rows, summed up.
 pub async fn fingerprint(api: &Api, campaign: &str, store: &str) -> Value {
     let path = match store {
         "read_model" => format!("/v1/history/campaigns/{campaign}/fingerprint"),
         store => format!("/v1/campaigns/{campaign}/fingerprint?store={store}"),
     };
-    api.get(&path).await.with(200)
+    answered(api, &path).await
 }
 
 /// Waits until ledger and read model hold the rows of the log; returns how many there are.
@@ -70,7 +80,7 @@ pub async fn verify(system: &impl System) -> Ended {
 /// and code; gate, log, ledger and read model agree; and the binary's own verification finds nothing.
 pub async fn assert_exact(system: &impl System, campaign: &str, count: u64, known: &[Coupon]) {
     let api = system.api();
-    let view = api.campaign(campaign).await;
+    let view = answered(api, &format!("/v1/campaigns/{campaign}")).await;
     assert_eq!(view["issued"], count, "{view}");
     let stock = view["stock"].as_u64().unwrap();
     assert_eq!(view["remaining"], stock - count, "{view}");
@@ -103,7 +113,7 @@ pub async fn history(api: &Api, campaign: &str) -> Vec<Coupon> {
     let (mut coupons, mut after) = (Vec::new(), String::new());
     loop {
         let path = format!("/v1/history/campaigns/{campaign}/coupons?limit=1000{after}");
-        let page = api.get(&path).await.with(200);
+        let page = answered(api, &path).await;
         coupons.extend(page["items"].as_array().unwrap().iter().map(Coupon::read));
         match page["next"].as_str() {
             Some(next) => after = format!("&after={next}"),

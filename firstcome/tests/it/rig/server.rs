@@ -209,6 +209,14 @@ impl Server {
         self.running.stderr()
     }
 
+    /// How much processor time it has used so far.
+    pub fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.running.pid)).unwrap();
+        // Fields 14 and 15 of proc(5), in hundredths of a second, behind the name, which may hold anything.
+        let fields = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace();
+        fields.skip(11).take(2).map(|ticks| Duration::from_millis(10 * ticks.parse::<u64>().unwrap())).sum()
+    }
+
     /// The key that [`Server::api`] sends.
     pub fn key(&self) -> Option<&str> {
         self.launch.key.as_deref()

@@ -123,7 +123,8 @@ async fn wakes_who_waits_for_a_message_of_another_process() {
             async move { reader.changed(0, after).await }
         });
         end = filled(&*writer, &decisions("summer"), number..number + 1).await;
-        tokio::time::timeout(Duration::from_secs(5), waiting)
+        // Sooner than the next request for a message would find it.
+        tokio::time::timeout(Duration::from_secs(9), waiting)
             .await
             .expect("wakes within the deadline")
             .unwrap();
@@ -214,7 +215,7 @@ async fn without_a_connection_every_call_says_so_at_once() {
     assert!(log.read_partition(0, 0, ALL).await.is_err());
     assert!(matches!(log.append(&subject, end, text(1)).await, Err(AppendError::Unavailable(_))));
     assert!(log.backlog(0, 0).await.is_err());
-    assert!(began.elapsed() < DEADLINE + Duration::from_secs(1), "took {:?}", began.elapsed());
+    assert!(began.elapsed() < 3 * DEADLINE, "took {:?}", began.elapsed());
     server.restart().await;
     let again = answered(|| async {
         match log.append(&subject, end, text(1)).await {

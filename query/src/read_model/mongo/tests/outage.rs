@@ -71,7 +71,7 @@ async fn a_server_that_stands_still_is_away_within_the_deadline_and_comes_back()
     let began = Instant::now();
     let summer = id("summer");
     let (read, written) = tokio::join!(model.campaign(&summer), model.apply(&claim, 1, history.since(1), 2));
-    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert!(read.is_err(), "{read:?}");
     assert!(matches!(written, Err(ApplyError::Unavailable(_))), "{written:?}");
     server.resume();
@@ -94,7 +94,7 @@ async fn a_server_that_is_not_there_keeps_nobody_from_opening() {
     let model = open("mongodb://127.0.0.1:1/nowhere").await;
     let began = Instant::now();
     assert!(model.campaigns(None, 1).await.is_err());
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     let nameless = MongoReadModel::open_writer("mongodb://user:secret@127.0.0.1:1").await;
     assert!(nameless.unwrap_err().to_string().contains("names no database"));
     assert!(!format!("{model:?}").contains("127.0.0.1"));
@@ -105,7 +105,7 @@ async fn instances_that_meet_at_a_new_database_share_it() {
     let url = shared::mongo_database().await;
     let (one, other) = tokio::join!(open(&url), open(&url));
     let now = firstcome_shared::clock::Millis(0);
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_mins(1);
     let mut tokens = [None, None];
     // Away or beaten at the first try: a reader tries again, too.
     while tokens[0].is_none() || tokens[1].is_none() {

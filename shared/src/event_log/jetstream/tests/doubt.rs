@@ -112,7 +112,7 @@ async fn cut_off_at_any_moment_each_message_is_stored_once() {
 }
 
 /// What the appender does in doubt: the same bytes behind the same message, until it knows.
-async fn settle(log: &dyn EventLog, subject: &Subject, expected: u64, payload: &Bytes) -> u64 {
+pub(super) async fn settle(log: &dyn EventLog, subject: &Subject, expected: u64, payload: &Bytes) -> u64 {
     answered(|| async {
         match log.append(subject, expected, payload.clone()).await {
             Ok(sequence) => Ok(sequence),
