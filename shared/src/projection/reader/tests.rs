@@ -168,11 +168,23 @@ impl State {
 
     fn advance(&mut self, claim: &Claim, from: u64, to: u64) -> Result<(), ApplyError> {
         self.hold(claim)?;
-        if self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.sequence) != from {
-            return Err(ApplyError::Stale);
-        }
+        self.is_at(from)?;
         self.checkpoint = Some(Checkpoint { log: claim.log.clone(), sequence: to });
         Ok(())
+    }
+
+    fn is_at(&self, sequence: u64) -> Result<(), ApplyError> {
+        let stored = self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.sequence);
+        if stored == sequence { Ok(()) } else { Err(ApplyError::Stale) }
+    }
+
+    /// What a crash of the server leaves of a store that does not wait for the disk; 0: nothing.
+    fn go_back(&mut self, sequence: u64) {
+        self.checkpoint.take_if(|_| sequence == 0);
+        if let Some(checkpoint) = &mut self.checkpoint {
+            checkpoint.sequence = sequence;
+        }
+        self.applied.retain(|applied| *applied <= sequence);
     }
 
     fn write(&mut self, deliveries: &[Delivery]) -> Result<(), ApplyError> {
@@ -266,6 +278,7 @@ impl Projection for Store {
         }
         let mut state = self.state();
         state.hold(claim)?;
+        state.is_at(step.at)?;
         state.write(step.deliveries)?;
         let Some(rest) = step.rest else {
             return state.parked.remove(step.campaign).map(drop).ok_or(ApplyError::Stale);
@@ -466,4 +479,39 @@ async fn a_replay_keeps_nobody_else_waiting() {
     // It was told with the first step, and read before the next one or the one after it.
     let winter = applied.iter().position(|sequence| *sequence == 10).unwrap();
     assert!(winter <= 2, "{applied:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_went_back_is_read_on_though_the_log_is_quiet() {
+    let (log, store) = (Log::open().await, Arc::new(Store::default()));
+    for _ in 0..3 {
+        log.tell("summer").await;
+    }
+    let reader = Running::start(&log, &store);
+    for kept in [2, 1, 0] {
+        reader.reads_up_to(3).await;
+        store.state().go_back(kept);
+        until("read again", async || store.state().applied == [1, 2, 3]).await;
+        until("it is said", async || reader.progress.stalled().is_none()).await;
+        assert_eq!(store.state().checkpoint.as_ref().unwrap().sequence, 3, "it had kept {kept}");
+    }
+}
+
+#[tokio::test]
+async fn a_replay_goes_no_further_than_a_store_that_went_back() {
+    let (_log, store, reader) = parked(3).await;
+    {
+        let mut state = store.state();
+        state.go_back(2);
+        state.parked.get_mut(&id("summer")).unwrap().remedy = Some(Remedy::Replay);
+    }
+    // Message 3 was passed over, and is not any more.
+    until("all is read", async || store.state().applied.len() >= 3).await;
+    until("level", async || store.state().parked.is_empty()).await;
+    until("the checkpoint is back", async || {
+        store.state().checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.sequence == 3)
+    })
+    .await;
+    assert_eq!(store.state().applied, [1, 2, 3]);
+    assert_eq!(reader.progress.forgot(), None);
 }

@@ -130,8 +130,9 @@ async fn discarded(history: &History, cut: Option<(usize, usize)>) -> (bool, Dum
     let skipped = (Lane::Decisions, Chain::at(4, &history.deliveries[3].message));
     let campaign = &bad.campaign;
     let rest = Some(Position::new(0, 5));
-    let skip = Replayed { campaign, skipped: Some(skipped), deliveries: &[], rest };
-    let level = Replayed { campaign, skipped: None, deliveries: &history.deliveries[4..6], rest: None };
+    let skip = Replayed { campaign, at: 7, skipped: Some(skipped), deliveries: &[], rest };
+    let waiting = &history.deliveries[4..6];
+    let level = Replayed { campaign, at: 7, skipped: None, deliveries: waiting, rest: None };
     let mut was_cut = false;
     for (number, step) in [skip, level].iter().enumerate() {
         if let Some((which, n)) = cut
