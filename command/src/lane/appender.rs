@@ -416,5 +416,5 @@ pub(crate) async fn append(
 }
 
 pub(super) fn late() -> LogUnavailable {
-    LogUnavailable("it did not answer in time".to_owned())
+    LogUnavailable::new("it did not answer in time")
 }

@@ -58,7 +58,7 @@ pub enum ReaderStopped {
     Retry(#[from] ApplyError),
     /// The log is away: try again.
     #[error(transparent)]
-    Log(#[from] LogUnavailable),
+    Log(LogUnavailable),
     /// The log is not the one that was read before (ARCHITECTURE L7): only an operator can help.
     #[error("{0}")]
     Forgot(String),
@@ -70,6 +70,16 @@ impl ReaderStopped {
             Self::Retry(ApplyError::Unavailable(_) | ApplyError::Refused(_)) => Obstacle::Store,
             Self::Retry(ApplyError::Stale) | Self::Log(_) => Obstacle::Other,
             Self::Retry(ApplyError::Broken(_)) | Self::Forgot(_) => Obstacle::Forgot,
+        }
+    }
+}
+
+impl From<LogUnavailable> for ReaderStopped {
+    fn from(LogUnavailable { reason, forgot }: LogUnavailable) -> Self {
+        if forgot {
+            Self::Forgot(format!("the log forgot: {reason}"))
+        } else {
+            Self::Log(LogUnavailable::new(reason))
         }
     }
 }

@@ -87,7 +87,7 @@ impl Round<'_> {
             return Ok(false);
         }
         match self.passed.get(campaign) {
-            Some(passed) if *passed > last => Err(ReaderStopped::Log(LogUnavailable(format!(
+            Some(passed) if *passed > last => Err(ReaderStopped::Log(LogUnavailable::new(format!(
                 "message {passed} of {campaign} was read, and is not shown any more"
             )))),
             _ => Ok(true),

@@ -1,5 +1,8 @@
 //! The loop over a real log and a store of the tests' own, which does what stores and other instances do at bad moments.
 
+#[cfg(feature = "cluster")]
+mod restored;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
@@ -40,31 +43,35 @@ impl Log {
 
     /// Appends a message that says nothing, as one of the log `identity`.
     async fn tell_as(&self, identity: &str, campaign: &str) -> u64 {
-        let subject = Subject::uses(&id(campaign));
-        let prev = self.inner.end(&subject).await.unwrap().map_or(0, |end| end.position.sequence);
-        let event = Event::OperatorActed {
-            actor: "ops".to_owned(),
-            action: "replay".to_owned(),
-            target: "ledger 0-1".to_owned(),
-        };
-        let message = Message {
-            version: VERSION,
-            campaign: subject.campaign.clone(),
-            log: identity.to_owned(),
-            epoch: 0,
-            first: 0,
-            last: 0,
-            prev,
-            nonce: "nonce".to_owned(),
-            entries: vec![Entry { decision: 0, at: Millis(0), event }],
-            requests: BTreeMap::new(),
-        };
-        self.inner.append(&subject, prev, message.encode()).await.unwrap()
+        tell(&self.inner, identity, campaign).await
     }
 
     async fn tell(&self, campaign: &str) -> u64 {
         self.tell_as(self.inner.identity(), campaign).await
     }
+}
+
+async fn tell(log: &dyn EventLog, identity: &str, campaign: &str) -> u64 {
+    let subject = Subject::uses(&id(campaign));
+    let prev = log.end(&subject).await.unwrap().map_or(0, |end| end.position.sequence);
+    let event = Event::OperatorActed {
+        actor: "ops".to_owned(),
+        action: "replay".to_owned(),
+        target: "ledger 0-1".to_owned(),
+    };
+    let message = Message {
+        version: VERSION,
+        campaign: subject.campaign.clone(),
+        log: identity.to_owned(),
+        epoch: 0,
+        first: 0,
+        last: 0,
+        prev,
+        nonce: "nonce".to_owned(),
+        entries: vec![Entry { decision: 0, at: Millis(0), event }],
+        requests: BTreeMap::new(),
+    };
+    log.append(&subject, prev, message.encode()).await.unwrap()
 }
 
 #[async_trait]
@@ -308,10 +315,10 @@ struct Running {
 }
 
 impl Running {
-    fn start(log: &Arc<Log>, store: &Arc<Store>) -> Self {
+    fn start<L: EventLog + 'static>(log: &Arc<L>, store: &Arc<Store>) -> Self {
         let (progress, stop) = (Arc::new(Progress::new("ledger", 1)), CancellationToken::new());
         let reader = Reader {
-            log: Arc::<Log>::clone(log),
+            log: Arc::<L>::clone(log),
             projection: Arc::<Store>::clone(store),
             clock: Arc::new(SystemClock),
             progress: Arc::clone(&progress),
