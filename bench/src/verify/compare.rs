@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use firstcome_shared::clock::jittered;
 use firstcome_shared::position::Position;
-use firstcome_shared::wire::{Fingerprint, Store};
+use firstcome_shared::wire::{Fingerprint, Store, WindowView};
 
 use super::difference::{Difference, Kind};
 use super::level;
@@ -198,8 +198,8 @@ async fn gate(
     Ok(())
 }
 
-/// P9: `remaining + issued = stock`, and the gate's counter agrees with its rows, which are gapless from 1. The rows are
-/// counted before and after the counter is read: it must lie between.
+/// P9: `remaining + issued = stock`, of the campaign and of each window, and the gate's counter agrees with its rows, which
+/// are gapless from 1. The rows are counted before and after the counter is read: it must lie between.
 async fn conservation(api: &Api, id: &str, seen: &mut Seen) -> Result<(u64, u64), BenchError> {
     let before = api.fingerprint(Store::Gate, id, Slice::default()).await?;
     let view = api.campaign(id).await?;
@@ -207,6 +207,17 @@ async fn conservation(api: &Api, id: &str, seen: &mut Seen) -> Result<(u64, u64)
     let mut wrong = |detail| seen.push(Difference::general(Store::Gate, id, Kind::Conservation, detail));
     if view.remaining.checked_add(view.issued) != Some(view.stock) {
         wrong(format!("remaining {} + issued {} is not stock {}", view.remaining, view.issued, view.stock));
+    }
+    // One that was oversold does not show in the sums, where another has something left.
+    let windows = view.windows.unwrap_or_default();
+    for WindowView { id, stock, issued, remaining, .. } in &windows {
+        if remaining.checked_add(*issued) != Some(*stock) {
+            wrong(format!("window {id}: remaining {remaining} + issued {issued} is not stock {stock}"));
+        }
+    }
+    let issued: u128 = windows.iter().map(|window| u128::from(window.issued)).sum();
+    if !windows.is_empty() && issued != u128::from(view.issued) {
+        wrong(format!("the windows count {issued} issued, the campaign {}", view.issued));
     }
     if !(before.count..=after.count.max(before.count)).contains(&view.issued) {
         wrong(format!("the gate counts {} issued and has {} rows", view.issued, after.count));

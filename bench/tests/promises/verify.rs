@@ -134,6 +134,22 @@ async fn numbers_that_do_not_add_up_are_found() {
 }
 
 #[tokio::test]
+async fn a_window_that_was_oversold_is_found_where_another_has_coupons_left() {
+    let cases: [(&'static [(u64, u64)], &str); 3] = [
+        (&[(10, 10), (10, 5)], ""),
+        (&[(10, 12), (10, 3)], "does not add up · window 1: remaining 0 + issued 12 is not stock 10"),
+        (&[(10, 10), (10, 4)], "does not add up · the windows count 14 issued, the campaign 15"),
+    ];
+    for (windows, named) in cases {
+        let fake = Fake::start(Faults { windows, ..Faults::default() }).await;
+        fake.sell("c", 20, 15);
+        let report = verified(&fake).await;
+        assert_eq!(said(&report).len(), usize::from(!named.is_empty()), "{report}");
+        assert!(report.to_string().contains(named), "{report}");
+    }
+}
+
+#[tokio::test]
 async fn a_projection_that_never_heard_of_a_campaign_lacks_all_of_it() {
     let fake = Fake::start(Faults { read_model_unaware: true, ..Faults::default() }).await;
     fake.sell("c", 100, 5);
