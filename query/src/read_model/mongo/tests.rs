@@ -5,6 +5,7 @@ mod crash;
 mod outage;
 mod refusal;
 mod stale;
+mod waiting;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
