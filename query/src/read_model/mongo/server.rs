@@ -121,7 +121,10 @@ impl Server {
         &self,
         query: impl IntoFuture<Output = Result<Cursor<T>, Error>>,
     ) -> Result<Vec<T>, Failed> {
-        self.call(async { query.await?.try_collect().await }).await
+        let found: Vec<T> = self.call(async { query.await?.try_collect().await }).await?;
+        #[cfg(test)]
+        self.hook.found(found.len())?;
+        Ok(found)
     }
 
     /// Runs an `update` command of many statements; false when one of them found no document to write.
