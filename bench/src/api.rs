@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const PATIENCE_WITH_STRANGERS: Duration = Duration::from_millis(500);
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_millis(1_500);
-/// Longest wait for one answer: a fingerprint of a large campaign reads all of it.
+/// Longest wait for one answer. A server takes ten seconds, a proxy in front of it may make it more.
 const ONE_ANSWER: Duration = Duration::from_mins(1);
 
 /// A client of the HTTP API for everything that is not load.

@@ -5,6 +5,7 @@
 mod compare;
 mod difference;
 mod level;
+pub(crate) mod parts;
 mod search;
 mod statistics;
 

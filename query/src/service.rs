@@ -8,10 +8,10 @@ use firstcome_shared::clock::Clock;
 use firstcome_shared::event_log::EventLog;
 use firstcome_shared::http::{self, Failure, Readiness};
 use firstcome_shared::position::Position;
-use firstcome_shared::projection::{Progress, Reader, StoreUnavailable};
+use firstcome_shared::projection::{Checkpoint, Progress, Reader, StoreUnavailable};
 use firstcome_shared::wire::{Code, Problem};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -19,7 +19,7 @@ use crate::read_model::ReadModel;
 
 /// How long a query waits for the position that it was asked to have reached.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Another process may be the one that reads; its progress shows only in the store.
+/// Another process may be the one that reads; its progress shows only in the store, which is looked at so often.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// How long a probe waits for the store.
 const PROBE: Duration = Duration::from_secs(1);
@@ -33,7 +33,17 @@ pub struct Query {
     pub(crate) progress: Arc<Progress>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) fingerprints: Semaphore,
+    /// One a partition.
+    looks: Vec<Mutex<Option<Look>>>,
     patience: Duration,
+}
+
+/// How far the store was when somebody who waits for a position last looked.
+#[derive(Debug)]
+struct Look {
+    began: Instant,
+    /// 0 when it was not read from this log.
+    reached: Result<u64, StoreUnavailable>,
 }
 
 impl Query {
@@ -45,7 +55,9 @@ impl Query {
         shutdown: CancellationToken,
     ) -> Self {
         let progress = Arc::new(Progress::new("read_model", log.partitions()));
-        Self { log, model, clock, progress, shutdown, fingerprints: Semaphore::new(1), patience: PATIENCE }
+        let looks = (0..log.partitions()).map(|_| Mutex::default()).collect();
+        let (fingerprints, patience) = (Semaphore::new(1), PATIENCE);
+        Self { log, model, clock, progress, shutdown, fingerprints, looks, patience }
     }
 
     /// The same with another time that `at_least` waits.
@@ -102,9 +114,7 @@ impl Query {
                 if timeout(LOOK_AGAIN, self.progress.wait_for(position)).await.is_ok() {
                     return Ok(());
                 }
-                let stored = self.model.checkpoint(position.partition).await.map_err(unavailable)?;
-                let ours = stored.filter(|stored| stored.log == self.log.identity());
-                if ours.is_some_and(|stored| stored.sequence >= position.sequence) {
+                if self.look(position.partition).await.map_err(unavailable)? >= position.sequence {
                     return Ok(());
                 }
             }
@@ -115,6 +125,25 @@ impl Query {
                 format!("Position {position} is not reached yet: the read model is at {at}. Ask again.");
             Err(Problem::new(Code::NotYet, detail).into())
         })
+    }
+
+    /// How far the store has come, as of a moment ago: one look for all who wait. It goes over the projection's own
+    /// connections, of which there are few.
+    async fn look(&self, partition: u32) -> Result<u64, StoreUnavailable> {
+        let asked = Instant::now();
+        let looks = usize::try_from(partition).ok().and_then(|partition| self.looks.get(partition));
+        let Some(looks) = looks else { return Ok(0) };
+        let mut last = looks.lock().await;
+        if let Some(Look { began, reached }) = &*last
+            && *began + LOOK_AGAIN > asked
+        {
+            return reached.clone();
+        }
+        let began = Instant::now();
+        let stored = self.model.checkpoint(partition).await;
+        let ours = |stored: Option<Checkpoint>| stored.filter(|stored| stored.log == self.log.identity());
+        let reached = stored.map(|stored| ours(stored).map_or(0, |stored| stored.sequence));
+        last.insert(Look { began, reached }).reached.clone()
     }
 }
 

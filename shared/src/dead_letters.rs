@@ -140,7 +140,7 @@ pub async fn log_act(
         if let Some(last) = came.last() {
             (message.prev, expected_since) = (last.position.sequence, Instant::now());
         } else if expected_since.elapsed() >= IN_PROCESS_DEADLINE {
-            return Err(LogUnavailable("an append is in process and does not end".to_owned()));
+            return Err(LogUnavailable::new("an append is in process and does not end"));
         }
         sleep(jittered(back_off)).await;
         back_off = (back_off * 2).min(100);

@@ -94,8 +94,21 @@ pub struct Stored {
 
 /// The log did not answer, or could not.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the event log is unavailable: {0}")]
-pub struct LogUnavailable(pub String);
+#[error("the event log is unavailable: {reason}")]
+pub struct LogUnavailable {
+    /// Why.
+    pub reason: String,
+    /// It did answer, and is not what it was: another identity, or an end before what it has acknowledged (ARCHITECTURE
+    /// L7). Waiting does not help.
+    pub forgot: bool,
+}
+
+impl LogUnavailable {
+    /// The log is away, for that reason.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), forgot: false }
+    }
+}
 
 /// Why an append was not acknowledged.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -94,6 +94,8 @@ impl Remedy {
 pub struct Replayed<'a> {
     /// The campaign.
     pub campaign: &'a CampaignId,
+    /// The checkpoint that it is read up to: a step that starts from another one is stale.
+    pub at: u64,
     /// The first step of a discard: the lane and its chain behind the skipped message; nothing else in that step.
     pub skipped: Option<(Lane, Chain)>,
     /// What to apply now.
@@ -114,8 +116,9 @@ pub struct Allowance {
 /// A batch was not applied; nothing of it was.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// Somebody else has written meanwhile: read the checkpoint and start again from there.
-    #[error("another reader has taken over")]
+    /// The store is not where it was left: somebody else has written, or a crash took its last moments. Read the
+    /// checkpoint and start again from there.
+    #[error("another reader has taken over, or the store has lost its last moments")]
     Stale,
     /// The store refuses the data (SQLSTATE classes 22 and 23, or the like): trying again cannot help.
     #[error("{0}")]

@@ -7,7 +7,7 @@ use firstcome_shared::wire::{CouponRow, ProjectionView, Store};
 
 use crate::api::{Api, Slice};
 use crate::error::BenchError;
-use crate::verify::{VerifyReport, verify_campaigns};
+use crate::verify::{VerifyReport, parts, verify_campaigns};
 
 /// Rows fetched at a time: the API shows fewer than 1,000.
 const PAGE: u64 = 999;
@@ -107,7 +107,8 @@ pub(crate) async fn gather(api: &Api, campaign: &str, level: Level) -> Result<Ev
 /// All coupons, page by page from the ledger: it has them by seq, while the log would have to be read from its beginning
 /// for each page; whether ledger and log agree is part of the verification.
 pub(crate) async fn rows(api: &Api, campaign: &str) -> Result<Vec<CouponRow>, BenchError> {
-    let all = api.fingerprint(Store::Ledger, campaign, Slice::default()).await?;
+    let top = api.campaign(campaign).await?.issued;
+    let all = parts::fingerprint(api, Store::Ledger, campaign, Slice::default(), top).await?;
     let mut rows = Vec::with_capacity(usize::try_from(all.count).unwrap_or_default());
     let mut from = 1;
     while from <= all.highest && (rows.len() as u64) < all.count {

@@ -19,7 +19,7 @@ pub enum Kind {
     Changed,
     /// The checksums of a range differ though the rows that are shown do not.
     Hidden,
-    /// `remaining + issued = stock` does not hold, or the counter disagrees with the rows.
+    /// `remaining + issued = stock` does not hold, of the campaign or a window, or the counter disagrees with the rows.
     Conservation,
     /// A number that the read model shows to people is not what the log adds up to.
     Statistics,

@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 use firstcome_shared::position::Position;
 use firstcome_shared::wire::{CouponRow, Fingerprint, Store};
 
-use super::NAMED_AT_MOST;
 use super::difference::{Difference, Kind, MASKED, is_masked};
+use super::{NAMED_AT_MOST, parts};
 use crate::api::{Api, Slice, is_unknown};
 use crate::error::BenchError;
 
@@ -30,33 +30,35 @@ pub(super) fn same(log: &Fingerprint, store: &Fingerprint) -> bool {
         && (store.store == Store::Gate || log.status_checksum == store.status_checksum)
 }
 
-/// The fingerprint of a store, empty when a projection has not heard of the campaign yet.
+/// The fingerprint of a store, empty when a projection has not heard of the campaign yet; in parts up to number `top`.
 pub(super) async fn fingerprint(
     api: &Api,
     store: Store,
     campaign: &str,
     slice: Slice,
+    top: u64,
 ) -> Result<Option<Fingerprint>, BenchError> {
-    match api.fingerprint(store, campaign, slice).await {
+    match parts::fingerprint(api, store, campaign, slice, top).await {
         Ok(fingerprint) => Ok(Some(fingerprint)),
         Err(error) if is_unknown(&error) && matches!(store, Store::Ledger | Store::ReadModel) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Names what differs between the log and a store from seq `from` to seq `to`, both included.
+/// Names what differs between the log and a store from seq `from` to seq `to`, both included. The log has about `top`.
 pub(super) async fn differences(
     api: &Api,
     store: Store,
     campaign: &str,
     (from, to): (u64, u64),
     upto: Option<Position>,
+    top: u64,
 ) -> Result<Found, BenchError> {
     let mut found = Found::default();
     let mut ranges = vec![(from, to)];
     while let Some((from, to)) = ranges.pop() {
         let slice = Slice { from: Some(from), to: Some(to), upto, rows: false };
-        let theirs = fingerprint(api, store, campaign, slice).await?;
+        let theirs = fingerprint(api, store, campaign, slice, top).await?;
         // The gate runs ahead of the log and gets no upper position; its ranges are closed, so the order of the two
         // questions does not matter. A projection runs behind: its question comes first.
         let truth = api.fingerprint(Store::Log, campaign, slice).await?;
@@ -68,7 +70,7 @@ pub(super) async fn differences(
             found.unnamed += truth.count.abs_diff(count).max(1);
         } else if truth.count < SHOWN_BELOW && count < SHOWN_BELOW {
             let shown = Slice { rows: true, ..slice };
-            let theirs = fingerprint(api, store, campaign, shown).await?.and_then(|it| it.rows);
+            let theirs = fingerprint(api, store, campaign, shown, top).await?.and_then(|it| it.rows);
             let truth = api.fingerprint(Store::Log, campaign, shown).await?.rows;
             lay_side_by_side(
                 store,

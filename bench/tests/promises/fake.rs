@@ -17,7 +17,7 @@ use firstcome_shared::position::Position;
 use firstcome_shared::wire::{
     AskCoupon, Campaign, CampaignState, Code, Coupon, CouponRow, CouponStatus, CreateCampaign, Fingerprint,
     HistoryCampaign, Issued, LogView, Outcome, Page, Pipeline, Problem, ProjectionView, Store, Time,
-    Timeline, TimelineBucket, Totals,
+    Timeline, TimelineBucket, Totals, WindowView,
 };
 
 /// Messages that a projection applies at each look.
@@ -67,6 +67,10 @@ pub struct Faults {
     pub read_model_unaware: bool,
     /// So many campaigns are said to be parked.
     pub parked: u64,
+    /// Most rows that gate, ledger and read model can sum up before the answer's deadline; 0: any number.
+    pub rows_in_time: usize,
+    /// Stock of each window, and what was issued in it, as the view of one campaign shows them.
+    pub windows: &'static [(u64, u64)],
 }
 
 /// A coupon where a store keeps it.
@@ -297,7 +301,7 @@ impl World {
             issued,
             remaining,
             window: None,
-            windows: None,
+            windows: (!self.faults.windows.is_empty()).then(|| windows(self.faults.windows)),
             per_user_limit: 1,
             limit_per: firstcome_shared::wire::LimitPer::Campaign,
             coupon: firstcome_shared::wire::CouponTerms::default(),
@@ -308,6 +312,18 @@ impl World {
             now: Time(SystemClock.now()),
         }
     }
+}
+
+fn windows(counts: &[(u64, u64)]) -> Vec<WindowView> {
+    let window = |(id, (stock, issued)): (u32, &(u64, u64))| WindowView {
+        id,
+        opens_at: Time(Millis(i64::from(id) * 1_000)),
+        closes_at: Time(Millis(i64::from(id) * 1_000 + 500)),
+        stock: *stock,
+        issued: *issued,
+        remaining: stock.saturating_sub(*issued),
+    };
+    (1..).zip(counts).map(window).collect()
 }
 
 /// A coupon as the server makes it.
@@ -482,6 +498,10 @@ fn answer(world: &Mutex<World>, id: &str, asked: &Asked, store: Store) -> Respon
         rows.retain(|row| row.issued_at.0 <= logged);
     }
     rows.retain(|row| (asked.from.unwrap_or(0)..=asked.to.unwrap_or(u64::MAX)).contains(&row.seq));
+    let most = world.faults.rows_in_time;
+    if store != Store::Log && most > 0 && rows.len() > most {
+        return refuse(Problem::new(Code::Unavailable, "no answer within 10 s"));
+    }
     rows.sort_by_key(|row| row.seq);
     let sum = |of: &dyn Fn(&CouponRow, &mut DefaultHasher)| {
         let hash = |row| {

@@ -66,6 +66,25 @@ async fn parked_campaigns_are_counted_in_good_grammar() {
 }
 
 #[tokio::test]
+async fn stores_that_cannot_sum_up_all_rows_in_one_answer_are_asked_in_parts() {
+    let fake = Fake::start(Faults { rows_in_time: 20_000, ..Faults::default() }).await;
+    fake.sell("c", 20_500, 20_500);
+    let report = verified(&fake).await;
+    assert!(report.ok(), "{report}");
+    assert_eq!(report.campaigns[0].coupons, 20_500);
+    for (store, seq) in [(Store::Gate, 1), (Store::Ledger, 20_001), (Store::ReadModel, 20_500)] {
+        fake.tamper("c", |shop| {
+            let mut rows = shop.rows(store);
+            rows[usize::try_from(seq).unwrap() - 1].user_id = "thief".to_owned();
+        });
+    }
+    let mut named = said(&verified(&fake).await);
+    named.sort_by_key(|it| it.1);
+    let expected = [(Store::Gate, 1), (Store::Ledger, 20_001), (Store::ReadModel, 20_500)];
+    assert_eq!(named, expected.map(|(store, seq)| (store, Some(seq), Kind::Changed)));
+}
+
+#[tokio::test]
 async fn a_changed_row_is_named_with_both_values() {
     for store in STORES {
         let fake = Fake::start(Faults::default()).await;
@@ -131,6 +150,22 @@ async fn numbers_that_do_not_add_up_are_found() {
     assert!(!report.ok());
     assert!(report.differences.iter().all(|it| it.kind == Kind::Conservation), "{report}");
     assert!(report.to_string().contains("remaining 60 + issued 41 is not stock 100"), "{report}");
+}
+
+#[tokio::test]
+async fn a_window_that_was_oversold_is_found_where_another_has_coupons_left() {
+    let cases: [(&'static [(u64, u64)], &str); 3] = [
+        (&[(10, 10), (10, 5)], ""),
+        (&[(10, 12), (10, 3)], "does not add up · window 1: remaining 0 + issued 12 is not stock 10"),
+        (&[(10, 10), (10, 4)], "does not add up · the windows count 14 issued, the campaign 15"),
+    ];
+    for (windows, named) in cases {
+        let fake = Fake::start(Faults { windows, ..Faults::default() }).await;
+        fake.sell("c", 20, 15);
+        let report = verified(&fake).await;
+        assert_eq!(said(&report).len(), usize::from(!named.is_empty()), "{report}");
+        assert!(report.to_string().contains(named), "{report}");
+    }
 }
 
 #[tokio::test]

@@ -451,5 +451,5 @@ pub(super) fn rebuilt() -> NoAnswer {
 }
 
 pub(super) fn late() -> LogUnavailable {
-    LogUnavailable("it did not answer in time".to_owned())
+    LogUnavailable::new("it did not answer in time")
 }

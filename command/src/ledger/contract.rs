@@ -122,9 +122,10 @@ fn dead(delivery: &Delivery, reason: &str) -> Parked {
     }
 }
 
+/// A step of a replay while the checkpoint is at 4, where the tests of parking leave it.
 fn step<'a>(campaign: &'a CampaignId, deliveries: &'a [Delivery], rest: Option<u64>) -> Replayed<'a> {
     let rest = rest.map(|sequence| Position::new(0, sequence));
-    Replayed { campaign, skipped: None, deliveries, rest }
+    Replayed { campaign, at: 4, skipped: None, deliveries, rest }
 }
 
 /// Makes a message one that does not continue its campaign.
@@ -207,7 +208,8 @@ pub(super) async fn obeys_only_the_newest_claim(harness: Box<dyn Harness>) {
     let summer = id("summer");
     assert_stale(&ledger.apply(&old, 2, &third, 3).await);
     assert_stale(&ledger.park(&old, 2, &dead(&third[0], "poison"), 3).await);
-    assert_stale(&ledger.replayed(&old, &step(&summer, &next, None)).await);
+    let late = Replayed { at: 2, ..step(&summer, &next, None) };
+    assert_stale(&ledger.replayed(&old, &late).await);
     assert_stale(&ledger.repark(&old, &dead(&next[0], "changed")).await);
     assert_eq!((sequence(ledger).await, holders(ledger, "summer").await.len()), (2, 0));
     let parked = ledger.parked(0).await.unwrap();
@@ -372,6 +374,8 @@ pub(super) async fn goes_on_after_a_restart(mut harness: Box<dyn Harness>) {
     assert_stale(&apply(ledger, &old, &next).await);
     apply(ledger, &new, &next).await.unwrap();
     assert_eq!(holders(ledger, "winter").await, ["eve", "fay"]);
-    ledger.replayed(&new, &step(&id("summer"), &waiting, None)).await.unwrap();
+    let summer = id("summer");
+    let level = Replayed { at: 7, ..step(&summer, &waiting, None) };
+    ledger.replayed(&new, &level).await.unwrap();
     assert_eq!((ledger.parked(0).await.unwrap(), holders(ledger, "summer").await.len()), (vec![], 3));
 }

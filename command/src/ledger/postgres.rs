@@ -11,9 +11,9 @@
 //!
 //! Batches are committed without waiting for the disk (`synchronous_commit = off`). A crash of the server may take the
 //! last moments back, but only as a whole and from the end: a lost batch is lost with its checkpoint (ARCHITECTURE J1), and
-//! its messages, which are safe in the log, are read again. Claims and operators' wishes, which no log repeats, are waited
-//! for; and so is everything that was written before them. Whoever removes messages from the log because the ledger has
-//! them must have waited for such a commit.
+//! its messages, which are safe in the log, are read again, on a quiet log too: the reader holds its place against the
+//! checkpoint. Claims and operators' wishes, which no log repeats, are waited for; and so is everything that was written
+//! before them. Whoever removes messages from the log because the ledger has them must have waited for such a commit.
 //!
 //! A commit that got no answer is in doubt. The caller hears [`Unavailable`](ApplyError::Unavailable) and begins again at
 //! the stored checkpoint, which is there with the batch or not at all; if the commit comes through only after that look,
@@ -163,7 +163,7 @@ async fn park(
 
 async fn replayed(conn: &mut PgConnection, claim: &Claim, step: &Replayed<'_>) -> Result<(), ApplyError> {
     let mut tx = begin(conn).await?;
-    one(write::hold(&mut tx, claim).await.map_err(failed)?)?;
+    one(write::hold(&mut tx, claim, Some(step.at)).await.map_err(failed)?)?;
     // What stands before the parked message is applied already: a step from there is somebody's old picture.
     let first = step.deliveries.first().map(|delivery| delivery.position.sequence);
     let begin = step.skipped.map(|(_, chain)| chain.sequence).or(first);
@@ -177,7 +177,7 @@ async fn replayed(conn: &mut PgConnection, claim: &Claim, step: &Replayed<'_>) -
 
 async fn repark(conn: &mut PgConnection, claim: &Claim, parked: &Parked) -> Result<(), ApplyError> {
     let mut tx = begin(conn).await?;
-    one(write::hold(&mut tx, claim).await.map_err(failed)?)?;
+    one(write::hold(&mut tx, claim, None).await.map_err(failed)?)?;
     one(write::repark(&mut tx, parked).await.map_err(failed)?)?;
     tx.commit().await.map_err(failed)
 }

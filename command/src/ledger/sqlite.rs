@@ -174,7 +174,7 @@ impl Projection for SqliteLedger {
     async fn replayed(&self, claim: &Claim, step: &Replayed<'_>) -> Result<(), ApplyError> {
         let began = Instant::now();
         let mut tx = self.begin().await?;
-        one(write::hold(&mut tx, claim).await.map_err(failed)?)?;
+        one(write::hold(&mut tx, claim, Some(step.at)).await.map_err(failed)?)?;
         // What stands before the parked message is applied already: a step from there is somebody's old picture.
         let first = step.deliveries.first().map(|delivery| delivery.position.sequence);
         let from = step.skipped.map(|(_, chain)| chain.sequence).or(first);
@@ -190,7 +190,7 @@ impl Projection for SqliteLedger {
 
     async fn repark(&self, claim: &Claim, parked: &Parked) -> Result<(), ApplyError> {
         let mut tx = self.begin().await?;
-        one(write::hold(&mut tx, claim).await.map_err(failed)?)?;
+        one(write::hold(&mut tx, claim, None).await.map_err(failed)?)?;
         one(write::repark(&mut tx, parked).await.map_err(failed)?)?;
         tx.commit().await.map_err(failed)
     }

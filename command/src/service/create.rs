@@ -74,7 +74,7 @@ impl Service {
                 match append(&*log, &subject, 0, &bytes).await {
                     Ok(sequence) => return Ok(Some(sequence)),
                     Err(AppendError::InProcess) => {
-                        return Err(LogUnavailable("an append is in process and does not end".to_owned()));
+                        return Err(LogUnavailable::new("an append is in process and does not end"));
                     }
                     Err(AppendError::Refused { .. }) => {
                         let first = log.first(&subject).await?;

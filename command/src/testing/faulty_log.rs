@@ -89,12 +89,12 @@ impl FaultyLog {
 
     fn reachable(&self, call: &'static str) -> Result<(), LogUnavailable> {
         self.steps.tick(call);
-        if self.away.load(Ordering::SeqCst) { Err(LogUnavailable("away".to_owned())) } else { Ok(()) }
+        if self.away.load(Ordering::SeqCst) { Err(LogUnavailable::new("away")) } else { Ok(()) }
     }
 }
 
 fn lost() -> AppendError {
-    LogUnavailable("no answer".to_owned()).into()
+    LogUnavailable::new("no answer").into()
 }
 
 #[async_trait]

@@ -70,7 +70,7 @@ impl JetStreamLog {
         let info = self.api.info(subjects, offset).await?;
         match stream::identity(&info.config) {
             Some(identity) if identity == self.identity => Ok(info),
-            other => Err(LogUnavailable(format!(
+            other => Err(forgot(format!(
                 "the stream was replaced while it was in use: this log is {}, that one is {}",
                 self.identity,
                 other.unwrap_or("nobody's")
@@ -127,16 +127,15 @@ impl JetStreamLog {
         } else {
             (self.last(&[self.subjects.partition(partition)]).await?, None)
         };
-        if end <= after {
+        // So has that it ends before what it acknowledged.
+        if end <= after || end < acknowledged {
             match &info {
                 Some(info) => led(info)?,
                 None => led(&self.info(None, 0).await?)?,
             };
         }
         if end < acknowledged {
-            return Err(LogUnavailable(format!(
-                "it ends at {end}, and has acknowledged {acknowledged}: it forgot, or its leader is not up to date"
-            )));
+            return Err(forgot(format!("it ends at {end}, and has acknowledged {acknowledged}")));
         }
         Ok((end, info))
     }
@@ -263,7 +262,7 @@ impl EventLog for JetStreamLog {
                 Err(AppendError::Refused { end })
             }
             Published::InProcess => Err(AppendError::InProcess),
-            Published::Unknown(reason) => Err(LogUnavailable(reason).into()),
+            Published::Unknown(reason) => Err(LogUnavailable::new(reason).into()),
         }
     }
 
@@ -375,12 +374,17 @@ fn led(info: &Info) -> Result<&Info, LogUnavailable> {
     if info.has_quorum() {
         Ok(info)
     } else {
-        Err(LogUnavailable("too few of the servers that keep it can be reached".to_owned()))
+        Err(LogUnavailable::new("too few of the servers that keep it can be reached"))
     }
 }
 
+/// It is not the log that it was (ARCHITECTURE L7).
+fn forgot(reason: String) -> LogUnavailable {
+    LogUnavailable { reason, forgot: true }
+}
+
 fn unreadable() -> LogUnavailable {
-    LogUnavailable("a message that is there cannot be read".to_owned())
+    LogUnavailable::new("a message that is there cannot be read")
 }
 
 /// A time of the servers'.

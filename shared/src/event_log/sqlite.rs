@@ -225,7 +225,8 @@ impl EventLog for SqliteLog {
         names
             .iter()
             .map(|name| {
-                CampaignId::parse(name).map_err(|_| LogUnavailable(format!("bad campaign name {name:?}")))
+                CampaignId::parse(name)
+                    .map_err(|_| LogUnavailable::new(format!("bad campaign name {name:?}")))
             })
             .collect()
     }
@@ -239,8 +240,8 @@ impl EventLog for SqliteLog {
 
 fn stored(row: &SqliteRow) -> Result<Stored, LogUnavailable> {
     let campaign: &str = row.try_get(1).map_err(|error| away(&error))?;
-    let campaign =
-        CampaignId::parse(campaign).map_err(|_| LogUnavailable(format!("bad campaign name {campaign:?}")))?;
+    let campaign = CampaignId::parse(campaign)
+        .map_err(|_| LogUnavailable::new(format!("bad campaign name {campaign:?}")))?;
     let lane = if row.get::<i64, _>(2) == number(Lane::Decisions) { Lane::Decisions } else { Lane::Uses };
     Ok(Stored {
         subject: Subject { campaign, lane },
@@ -266,7 +267,7 @@ fn unsigned(number: i64) -> u64 {
 }
 
 fn away(error: &sqlx::Error) -> LogUnavailable {
-    LogUnavailable(error.to_string())
+    LogUnavailable::new(error.to_string())
 }
 
 #[cfg(test)]

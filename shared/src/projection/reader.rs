@@ -58,7 +58,7 @@ pub enum ReaderStopped {
     Retry(#[from] ApplyError),
     /// The log is away: try again.
     #[error(transparent)]
-    Log(#[from] LogUnavailable),
+    Log(LogUnavailable),
     /// The log is not the one that was read before (ARCHITECTURE L7): only an operator can help.
     #[error("{0}")]
     Forgot(String),
@@ -70,6 +70,16 @@ impl ReaderStopped {
             Self::Retry(ApplyError::Unavailable(_) | ApplyError::Refused(_)) => Obstacle::Store,
             Self::Retry(ApplyError::Stale) | Self::Log(_) => Obstacle::Other,
             Self::Retry(ApplyError::Broken(_)) | Self::Forgot(_) => Obstacle::Forgot,
+        }
+    }
+}
+
+impl From<LogUnavailable> for ReaderStopped {
+    fn from(LogUnavailable { reason, forgot }: LogUnavailable) -> Self {
+        if forgot {
+            Self::Forgot(format!("the log forgot: {reason}"))
+        } else {
+            Self::Log(LogUnavailable::new(reason))
         }
     }
 }
@@ -137,7 +147,7 @@ impl Reader {
                          read it anew"
                     ),
                     ReaderStopped::Retry(ApplyError::Stale) => {
-                        tracing::info!(projection = name, partition, "another reader has taken over");
+                        tracing::info!(projection = name, partition, "{reason}; begins again");
                     }
                     why => tracing::warn!(projection = name, partition, "{why}; trying again"),
                 }
@@ -178,6 +188,8 @@ impl Reader {
         };
         let at = self.place().await?.at;
         self.progress.reached(self.partition, at);
+        // What stands behind a checkpoint that went back has yet to be read.
+        passed.retain(|_, last| *last <= at);
         let claim = Claim { partition: self.partition, token, log: self.log.identity().to_owned() };
         let mut round = Round { reader: self, claim, at, parked: HashSet::new(), passed, replaying: false };
         round.housekeeping(true).await?;
@@ -185,7 +197,8 @@ impl Reader {
         let (mut renewed, mut read) = (Instant::now(), false);
         loop {
             if renewed.elapsed() >= HOUSEKEEPING || (round.replaying && read) {
-                if lease(self.clock.now()).await? != Some(token) {
+                // On a quiet log nothing else finds that the store came back without its last moments, or the log did.
+                if lease(self.clock.now()).await? != Some(token) || self.place().await?.at != round.at {
                     return Err(ApplyError::Stale.into());
                 }
                 renewed = Instant::now();

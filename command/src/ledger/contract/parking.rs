@@ -48,6 +48,12 @@ pub(in crate::ledger) async fn replays_to_level_and_unparks_in_one_step(harness:
     assert!(ledger.request(Position::new(0, 2), Remedy::Replay).await.unwrap());
     assert_eq!(ledger.parked(0).await.unwrap()[0].remedy, Some(Remedy::Replay));
     assert_stale(&ledger.replayed(&claim, &step(&winter, &[], None)).await);
+    // A replay that was read up to another checkpoint: a crash of the server took the moments between the two.
+    for at in [3, 5] {
+        let other = Replayed { at, ..step(&summer, &waiting, None) };
+        assert_stale(&ledger.replayed(&claim, &other).await);
+    }
+    assert_eq!((ledger.parked(0).await.unwrap().len(), holders(ledger, "summer").await.len()), (1, 0));
 
     ledger.replayed(&claim, &step(&summer, &waiting[..2], Some(4))).await.unwrap();
     let letter = ledger.parked(0).await.unwrap().remove(0);
@@ -110,6 +116,7 @@ pub(in crate::ledger) async fn discards_one_message(harness: Box<dyn Harness>) {
     assert_eq!(ledger.parked(0).await.unwrap()[0].remedy, Some(Remedy::Discard));
     let skip = |chain| Replayed {
         campaign: &summer,
+        at: 4,
         skipped: Some((Lane::Decisions, chain)),
         deliveries: &[],
         rest: Some(Position::new(0, 3)),

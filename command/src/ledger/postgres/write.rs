@@ -62,13 +62,17 @@ pub(super) async fn advance(conn: &mut PgConnection, claim: &Claim, from: u64, t
     Ok(done.rows_affected())
 }
 
-/// 1 when the claim is still the stored one; then nobody can take over until the transaction ends.
-pub(super) async fn hold(conn: &mut PgConnection, claim: &Claim) -> Result<u64> {
-    let held = sqlx::query("SELECT FROM checkpoint WHERE partition = $1 AND token = $2 FOR UPDATE")
-        .bind(i64::from(claim.partition))
-        .bind(number(claim.token)?)
-        .execute(conn)
-        .await?;
+/// 1 when the claim is still the stored one, and so is the checkpoint `at`; then nobody can take over until the
+/// transaction ends.
+pub(super) async fn hold(conn: &mut PgConnection, claim: &Claim, at: Option<u64>) -> Result<u64> {
+    let held = sqlx::query(
+        "SELECT FROM checkpoint WHERE partition = $1 AND token = $2 AND sequence = coalesce($3, sequence) FOR UPDATE",
+    )
+    .bind(i64::from(claim.partition))
+    .bind(number(claim.token)?)
+    .bind(at.map(number).transpose()?)
+    .execute(conn)
+    .await?;
     Ok(held.rows_affected())
 }
 

@@ -45,13 +45,16 @@ pub(super) async fn advance(tx: Tx<'_, '_>, claim: &Claim, from: u64, to: u64) -
     Ok(done.rows_affected())
 }
 
-/// 1 when the claim is still the stored one.
-pub(super) async fn hold(tx: Tx<'_, '_>, claim: &Claim) -> Result<u64> {
-    let held = sqlx::query_scalar("SELECT count(*) FROM checkpoint WHERE partition = ?1 AND token = ?2")
-        .bind(claim.partition)
-        .bind(number(claim.token)?)
-        .fetch_one(&mut **tx)
-        .await?;
+/// 1 when the claim is still the stored one, and so is the checkpoint `at`.
+pub(super) async fn hold(tx: Tx<'_, '_>, claim: &Claim, at: Option<u64>) -> Result<u64> {
+    let held = sqlx::query_scalar(
+        "SELECT count(*) FROM checkpoint WHERE partition = ?1 AND token = ?2 AND sequence = coalesce(?3, sequence)",
+    )
+    .bind(claim.partition)
+    .bind(number(claim.token)?)
+    .bind(at.map(number).transpose()?)
+    .fetch_one(&mut **tx)
+    .await?;
     unsigned(held)
 }
 

@@ -38,9 +38,10 @@ async fn issued(model: &dyn ReadModel, campaign: &str) -> u64 {
     model.campaign(&id(campaign)).await.unwrap().map_or(0, |view| view.totals.issued)
 }
 
+/// A step of a replay while the checkpoint is at 7, as [`parked`] leaves it.
 fn step<'a>(parked: &'a Parked, deliveries: &'a [Delivery], rest: Option<u64>) -> Replayed<'a> {
     let rest = rest.map(|sequence| Position::new(0, sequence));
-    Replayed { campaign: &parked.campaign, skipped: None, deliveries, rest }
+    Replayed { campaign: &parked.campaign, at: 7, skipped: None, deliveries, rest }
 }
 
 pub(in crate::read_model) async fn a_parked_campaign_waits_and_others_go_on(place: &dyn Place) {
@@ -68,6 +69,14 @@ pub(in crate::read_model) async fn a_replay_brings_a_campaign_level_step_by_step
     assert_eq!(model.parked(0).await.unwrap()[0].remedy, Some(Remedy::Replay));
     // Somebody has mended what was wrong: window 99 exists in this release, say.
     let mended = mended(&history);
+    // A replay that was read up to another checkpoint: the store came back without the moments between the two.
+    let before = dump(&*model).await;
+    for at in [6, 8] {
+        let other = Replayed { at, ..step(&bad, &mended, None) };
+        let stale = model.replayed(&claim, &other).await;
+        assert!(matches!(stale, Err(ApplyError::Stale)), "{at}: {stale:?}");
+    }
+    assert_eq!(dump(&*model).await, before);
     model.replayed(&claim, &step(&bad, &mended[..2], Some(6))).await.unwrap();
     let held = model.parked(0).await.unwrap();
     assert_eq!((held[0].position.sequence, held[0].remedy), (6, Some(Remedy::Replay)));
@@ -123,9 +132,10 @@ pub(in crate::read_model) async fn a_first_message_that_nobody_could_read_can_be
     model.park(&claim, 0, &bad, 1).await.unwrap();
     model.apply(&claim, 1, &[], 3).await.unwrap();
     assert!(model.request(bad.position, Remedy::Discard).await.unwrap());
-    let skip = Replayed { skipped: Some((Lane::Decisions, Chain::unread(1))), ..step(&bad, &[], Some(2)) };
-    model.replayed(&claim, &skip).await.unwrap();
-    model.replayed(&claim, &step(&bad, &history.deliveries[1..], None)).await.unwrap();
+    let skipped = Some((Lane::Decisions, Chain::unread(1)));
+    model.replayed(&claim, &Replayed { at: 3, skipped, ..step(&bad, &[], Some(2)) }).await.unwrap();
+    let level = Replayed { at: 3, ..step(&bad, &history.deliveries[1..], None) };
+    model.replayed(&claim, &level).await.unwrap();
     assert_eq!(model.parked(0).await.unwrap(), []);
     let known = model.campaign(&id("summer")).await.unwrap().expect("its document goes on");
     assert_eq!((known.definition, known.position.sequence), (None, 3));

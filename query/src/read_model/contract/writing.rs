@@ -73,6 +73,7 @@ pub(in crate::read_model) async fn a_stale_claim_changes_nothing(place: &dyn Pla
     let later = history.since(end + 1);
     let step = Replayed {
         campaign: &parked.campaign,
+        at: end + 1,
         skipped: None,
         deliveries: &history.since(end)[..1],
         rest: None,

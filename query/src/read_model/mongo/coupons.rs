@@ -13,8 +13,8 @@ use super::server::{Failed, Server};
 use super::signed;
 use super::write::unfit;
 
-/// Coupons in one call.
-const INSERTS: usize = 1_000;
+/// Coupons in one call: however large a batch is, each call ends within its deadline.
+pub(super) const INSERTS: usize = 1_000;
 /// Calls at once that insert coupons, or look for them.
 const SIDE_BY_SIDE: usize = 2;
 
@@ -51,14 +51,17 @@ pub(super) async fn missing(
     Ok(wanted.into_values().collect())
 }
 
-/// Filters for the coupons with these keys, and some between them: a batch numbers each campaign's in a row.
+/// Filters for the coupons with these keys, in order, and some between them: a batch numbers each campaign's in a row.
 fn spans<'a>(keys: impl Iterator<Item = &'a CouponKey>) -> Vec<Document> {
-    let mut spans = BTreeMap::<&CampaignId, (u64, u64)>::new();
+    let mut spans: Vec<(&CampaignId, u64, u64)> = Vec::new();
     for CouponKey { c, s } in keys {
-        spans.entry(c).and_modify(|span| span.1 = *s).or_insert((*s, *s));
+        match spans.last_mut() {
+            Some((campaign, first, last)) if *campaign == c && *s - *first < INSERTS as u64 => *last = *s,
+            _ => spans.push((c, *s, *s)),
+        }
     }
     let key = |campaign: &CampaignId, seq| doc! { "c": campaign.as_str(), "s": signed(seq) };
-    let filter = |(campaign, (first, last))| {
+    let filter = |(campaign, first, last)| {
         doc! { "_id": { "$gte": key(campaign, first), "$lte": key(campaign, last) } }
     };
     spans.into_iter().map(filter).collect()

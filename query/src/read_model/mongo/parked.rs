@@ -59,7 +59,9 @@ pub(super) async fn request(
 }
 
 pub(super) async fn replayed(server: &Server, claim: &Claim, step: &Replayed<'_>) -> Result<(), ApplyError> {
-    let waiting = ours(server, claim).await?.parked.remove(step.campaign).ok_or(ApplyError::Stale)?;
+    let mut stored = ours(server, claim).await?;
+    stale_unless(stored.sequence == step.at)?;
+    let waiting = stored.parked.remove(step.campaign).ok_or(ApplyError::Stale)?;
     if let Some((lane, chain)) = step.skipped {
         let campaigns = [step.campaign.clone()].into();
         let stored = write::read(server, &Touched { campaigns, ..Touched::default() }).await?;
@@ -73,7 +75,11 @@ pub(super) async fn replayed(server: &Server, claim: &Claim, step: &Replayed<'_>
     }
     write::fold(server, step.deliveries).await?;
     let field = field(step.campaign);
-    let seen = doc! { "token": signed(claim.token), format!("{field}.sequence"): signed(waiting.sequence) };
+    let seen = doc! {
+        "token": signed(claim.token),
+        "sequence": signed(step.at),
+        format!("{field}.sequence"): signed(waiting.sequence),
+    };
     let change = if let Some(rest) = step.rest {
         // What is left is replayed, whatever was asked for meanwhile: that was about the message just passed.
         let (sequence, remedy) = (format!("{field}.sequence"), format!("{field}.remedy"));

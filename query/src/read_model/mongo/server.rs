@@ -8,7 +8,7 @@ use firstcome_shared::projection::{ApplyError, StoreUnavailable};
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, ErrorKind, InsertManyError, WriteFailure};
-use mongodb::options::{ClientOptions, ReadConcern, WriteConcern};
+use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Collection, Cursor, Database};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -86,6 +86,8 @@ impl Server {
         options.max_pool_size = Some(connections.max(1));
         options.read_concern = Some(ReadConcern::majority());
         options.write_concern = Some(WriteConcern::majority());
+        // Whatever the URL prefers: one secondary may have reached a position that the next one asked has not.
+        options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
         // Whoever calls begins again from the checkpoint; a copy of the driver's own could only come late.
         options.retry_writes = Some(false);
         let client = Client::with_options(options).map_err(|error| away(&error.kind))?;
@@ -119,7 +121,10 @@ impl Server {
         &self,
         query: impl IntoFuture<Output = Result<Cursor<T>, Error>>,
     ) -> Result<Vec<T>, Failed> {
-        self.call(async { query.await?.try_collect().await }).await
+        let found: Vec<T> = self.call(async { query.await?.try_collect().await }).await?;
+        #[cfg(test)]
+        self.hook.found(found.len())?;
+        Ok(found)
     }
 
     /// Runs an `update` command of many statements; false when one of them found no document to write.
@@ -198,4 +203,21 @@ fn failed(error: Error) -> Failed {
 fn refusal(code: i32, message: &str) -> Failed {
     let text = format!("error {code}: {message}");
     if REFUSALS.contains(&code) { Failed::Refused(text) } else { away(&text).into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_url_decides_nothing_that_promises_rest_on() {
+        let url = "mongodb://127.0.0.1:1/fc?readPreference=secondaryPreferred&readConcernLevel=local&w=1&journal=false";
+        let server = Server::new(url, 1).await.unwrap();
+        let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
+        assert_eq!(server.database.selection_criteria(), Some(&primary));
+        assert_eq!(server.database.read_concern(), Some(&ReadConcern::majority()));
+        assert_eq!(server.database.write_concern(), Some(&WriteConcern::majority()));
+        let coupons = server.collection::<Document>("coupons");
+        assert_eq!(coupons.selection_criteria(), Some(&primary));
+    }
 }

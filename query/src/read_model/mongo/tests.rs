@@ -5,6 +5,7 @@ mod crash;
 mod outage;
 mod refusal;
 mod stale;
+mod waiting;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,6 +28,8 @@ type Action = Arc<dyn Fn(usize) -> BoxFuture<'static, Result<(), StoreUnavailabl
 pub(super) struct Hook {
     calls: AtomicUsize,
     action: Mutex<Option<Action>>,
+    /// Most documents that a call brings within its deadline.
+    slow: Mutex<Option<usize>>,
 }
 
 impl Hook {
@@ -35,6 +38,13 @@ impl Hook {
         match action {
             Some(action) => action(self.calls.fetch_add(1, Ordering::SeqCst)).await,
             None => Ok(()),
+        }
+    }
+
+    pub(super) fn found(&self, documents: usize) -> Result<(), StoreUnavailable> {
+        match *self.slow.lock().unwrap() {
+            Some(most) if documents > most => Err(away(&"no answer in time")),
+            _ => Ok(()),
         }
     }
 

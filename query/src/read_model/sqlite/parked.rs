@@ -90,7 +90,7 @@ pub(super) async fn replayed(
     step: &Replayed<'_>,
 ) -> Result<(), ApplyError> {
     let mut transaction = begin(writer).await?;
-    holds(&mut transaction, claim).await?;
+    holds(&mut transaction, claim, Some(step.at)).await?;
     if let Some((lane, chain)) = step.skipped {
         let campaigns = [step.campaign.clone()].into();
         let mut views = read(&mut transaction, &Touched { campaigns, ..Touched::default() }).await?;
@@ -111,7 +111,7 @@ pub(super) async fn replayed(
 
 pub(super) async fn repark(writer: &SqlitePool, claim: &Claim, parked: &Parked) -> Result<(), ApplyError> {
     let mut transaction = begin(writer).await?;
-    holds(&mut transaction, claim).await?;
+    holds(&mut transaction, claim, None).await?;
     let updated = sqlx::query(
         "UPDATE parked SET sequence = ?2, reason = ?3, parked_at = ?4, attempts = ?5, payload = ?6,
              remedy = nullif(remedy, 'replay')
@@ -129,16 +129,19 @@ pub(super) async fn repark(writer: &SqlitePool, claim: &Claim, parked: &Parked) 
     commit(transaction).await
 }
 
-/// Refuses a claim that is no longer the stored one.
-async fn holds(connection: &mut SqliteConnection, claim: &Claim) -> Result<(), ApplyError> {
-    let held: Option<i64> =
-        sqlx::query_scalar("SELECT token FROM checkpoint WHERE partition = ?1 AND token = ?2 AND log = ?3")
-            .bind(claim.partition)
-            .bind(signed(claim.token))
-            .bind(&claim.log)
-            .fetch_optional(connection)
-            .await
-            .map_err(|error| failed(&error))?;
+/// Refuses a claim that is no longer the stored one, and a checkpoint `at` that is not.
+async fn holds(connection: &mut SqliteConnection, claim: &Claim, at: Option<u64>) -> Result<(), ApplyError> {
+    let held: Option<i64> = sqlx::query_scalar(
+        "SELECT token FROM checkpoint
+         WHERE partition = ?1 AND token = ?2 AND log = ?3 AND sequence = coalesce(?4, sequence)",
+    )
+    .bind(claim.partition)
+    .bind(signed(claim.token))
+    .bind(&claim.log)
+    .bind(at.map(signed))
+    .fetch_optional(connection)
+    .await
+    .map_err(|error| failed(&error))?;
     held.map(|_| ()).ok_or(ApplyError::Stale)
 }
 

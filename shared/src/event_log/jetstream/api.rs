@@ -58,7 +58,7 @@ impl Failure {
 
 impl From<Failure> for LogUnavailable {
     fn from(failure: Failure) -> Self {
-        Self(failure.reason)
+        Self::new(failure.reason)
     }
 }
 
@@ -155,7 +155,8 @@ impl Api {
                 let doubled = 10 << attempts.min(6);
                 jittered(LONGEST_RECONNECT_MS.min(doubled))
             });
-        let away = |reason: &dyn fmt::Display| LogUnavailable(format!("NATS at {}: {reason}", masked(url)));
+        let away =
+            |reason: &dyn fmt::Display| LogUnavailable::new(format!("NATS at {}: {reason}", masked(url)));
         let client = options.connect(servers).await.map_err(|error| away(&error))?;
         let context = ContextBuilder::new().timeout(DEADLINE).build(client.clone());
         let stream = context.get_stream_no_info(name).await.map_err(|error| away(&error))?;

@@ -36,7 +36,7 @@ pub struct Monitored {
 /// settings.
 pub async fn monitored(monitoring: &str) -> Result<Monitored, LogUnavailable> {
     let addr = monitoring.trim_start_matches("http://").trim_end_matches('/');
-    let away = |reason: String| LogUnavailable(format!("NATS monitoring at {addr}: {reason}"));
+    let away = |reason: String| LogUnavailable::new(format!("NATS monitoring at {addr}: {reason}"));
     let answer = timeout(DEADLINE, ask(addr)).await.map_err(|_| away("no answer in time".to_owned()))?;
     let answer = answer.map_err(|error| away(error.to_string()))?;
     let (_, body) = answer.split_once("\r\n\r\n").ok_or_else(|| away("not HTTP".to_owned()))?;

@@ -51,7 +51,7 @@ impl Subjects {
             Some((partition.parse().ok()?, Subject { campaign, lane }))
         };
         parsed().ok_or_else(|| {
-            LogUnavailable(format!(
+            LogUnavailable::new(format!(
                 "a message stands on subject {name}, which is no campaign's: purge that subject"
             ))
         })

@@ -197,7 +197,7 @@ impl Tail {
         self.delivered = info.consumer_sequence;
         self.pending = info.pending;
         self.owed = self.owed.saturating_sub(1);
-        let (partition, subject) = self.names.parse(&message.subject).map_err(|error| error.0)?;
+        let (partition, subject) = self.names.parse(&message.subject).map_err(|error| error.reason)?;
         let position = Position::new(partition, info.stream_sequence);
         let stored_at = millis(info.published);
         let payload = message.message.payload;

@@ -61,7 +61,7 @@ impl Round<'_> {
         let last = deliveries.last().map_or(after, |delivery| delivery.position.sequence);
         let level = batch.len() == deliveries.len() && self.is_level(campaign, last).await?;
         let rest = (!level).then(|| Position::new(letter.position.partition, last + 1));
-        let step = Replayed { campaign, skipped: None, deliveries: &deliveries, rest };
+        let step = Replayed { campaign, at: self.at, skipped: None, deliveries: &deliveries, rest };
         match projection.replayed(&self.claim, &step).await {
             Ok(()) if level => {
                 let name = projection.name();
@@ -87,7 +87,7 @@ impl Round<'_> {
             return Ok(false);
         }
         match self.passed.get(campaign) {
-            Some(passed) if *passed > last => Err(ReaderStopped::Log(LogUnavailable(format!(
+            Some(passed) if *passed > last => Err(ReaderStopped::Log(LogUnavailable::new(format!(
                 "message {passed} of {campaign} was read, and is not shown any more"
             )))),
             _ => Ok(true),
@@ -103,13 +103,14 @@ impl Round<'_> {
         let Some(stored) = next.filter(|stored| stored.position.sequence <= self.at) else {
             return Ok(before);
         };
-        let skipped = stored.position.sequence;
+        let sequence = stored.position.sequence;
         let chain = Message::decode(&stored.payload)
-            .map_or_else(|_| Chain::unread(skipped), |message| Chain::at(skipped, &message));
-        let rest = Some(Position::new(stored.position.partition, skipped + 1));
-        let step = Replayed { campaign, skipped: Some((stored.subject.lane, chain)), deliveries: &[], rest };
+            .map_or_else(|_| Chain::unread(sequence), |message| Chain::at(sequence, &message));
+        let rest = Some(Position::new(stored.position.partition, sequence + 1));
+        let skipped = Some((stored.subject.lane, chain));
+        let step = Replayed { campaign, at: self.at, skipped, deliveries: &[], rest };
         self.reader.projection.replayed(&self.claim, &step).await.map_err(stopped)?;
-        Ok(skipped)
+        Ok(sequence)
     }
 
     /// A batch of a replay was refused: one by one, so that the campaign is parked again at the very message.
@@ -126,7 +127,7 @@ impl Round<'_> {
             }
             let rest = Some(Position::new(stored.position.partition, stored.position.sequence + 1));
             let deliveries = std::slice::from_ref(delivery);
-            let single = Replayed { campaign: step.campaign, skipped: None, deliveries, rest };
+            let single = Replayed { deliveries, rest, ..*step };
             match self.reader.projection.replayed(&self.claim, &single).await {
                 Ok(()) => {}
                 Err(ApplyError::Refused(reason)) => return self.repark(letter, stored, reason).await,

@@ -1,5 +1,8 @@
 //! The loop over a real log and a store of the tests' own, which does what stores and other instances do at bad moments.
 
+#[cfg(feature = "cluster")]
+mod restored;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
@@ -40,31 +43,35 @@ impl Log {
 
     /// Appends a message that says nothing, as one of the log `identity`.
     async fn tell_as(&self, identity: &str, campaign: &str) -> u64 {
-        let subject = Subject::uses(&id(campaign));
-        let prev = self.inner.end(&subject).await.unwrap().map_or(0, |end| end.position.sequence);
-        let event = Event::OperatorActed {
-            actor: "ops".to_owned(),
-            action: "replay".to_owned(),
-            target: "ledger 0-1".to_owned(),
-        };
-        let message = Message {
-            version: VERSION,
-            campaign: subject.campaign.clone(),
-            log: identity.to_owned(),
-            epoch: 0,
-            first: 0,
-            last: 0,
-            prev,
-            nonce: "nonce".to_owned(),
-            entries: vec![Entry { decision: 0, at: Millis(0), event }],
-            requests: BTreeMap::new(),
-        };
-        self.inner.append(&subject, prev, message.encode()).await.unwrap()
+        tell(&self.inner, identity, campaign).await
     }
 
     async fn tell(&self, campaign: &str) -> u64 {
         self.tell_as(self.inner.identity(), campaign).await
     }
+}
+
+async fn tell(log: &dyn EventLog, identity: &str, campaign: &str) -> u64 {
+    let subject = Subject::uses(&id(campaign));
+    let prev = log.end(&subject).await.unwrap().map_or(0, |end| end.position.sequence);
+    let event = Event::OperatorActed {
+        actor: "ops".to_owned(),
+        action: "replay".to_owned(),
+        target: "ledger 0-1".to_owned(),
+    };
+    let message = Message {
+        version: VERSION,
+        campaign: subject.campaign.clone(),
+        log: identity.to_owned(),
+        epoch: 0,
+        first: 0,
+        last: 0,
+        prev,
+        nonce: "nonce".to_owned(),
+        entries: vec![Entry { decision: 0, at: Millis(0), event }],
+        requests: BTreeMap::new(),
+    };
+    log.append(&subject, prev, message.encode()).await.unwrap()
 }
 
 #[async_trait]
@@ -168,11 +175,23 @@ impl State {
 
     fn advance(&mut self, claim: &Claim, from: u64, to: u64) -> Result<(), ApplyError> {
         self.hold(claim)?;
-        if self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.sequence) != from {
-            return Err(ApplyError::Stale);
-        }
+        self.is_at(from)?;
         self.checkpoint = Some(Checkpoint { log: claim.log.clone(), sequence: to });
         Ok(())
+    }
+
+    fn is_at(&self, sequence: u64) -> Result<(), ApplyError> {
+        let stored = self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.sequence);
+        if stored == sequence { Ok(()) } else { Err(ApplyError::Stale) }
+    }
+
+    /// What a crash of the server leaves of a store that does not wait for the disk; 0: nothing.
+    fn go_back(&mut self, sequence: u64) {
+        self.checkpoint.take_if(|_| sequence == 0);
+        if let Some(checkpoint) = &mut self.checkpoint {
+            checkpoint.sequence = sequence;
+        }
+        self.applied.retain(|applied| *applied <= sequence);
     }
 
     fn write(&mut self, deliveries: &[Delivery]) -> Result<(), ApplyError> {
@@ -266,6 +285,7 @@ impl Projection for Store {
         }
         let mut state = self.state();
         state.hold(claim)?;
+        state.is_at(step.at)?;
         state.write(step.deliveries)?;
         let Some(rest) = step.rest else {
             return state.parked.remove(step.campaign).map(drop).ok_or(ApplyError::Stale);
@@ -295,10 +315,10 @@ struct Running {
 }
 
 impl Running {
-    fn start(log: &Arc<Log>, store: &Arc<Store>) -> Self {
+    fn start<L: EventLog + 'static>(log: &Arc<L>, store: &Arc<Store>) -> Self {
         let (progress, stop) = (Arc::new(Progress::new("ledger", 1)), CancellationToken::new());
         let reader = Reader {
-            log: Arc::<Log>::clone(log),
+            log: Arc::<L>::clone(log),
             projection: Arc::<Store>::clone(store),
             clock: Arc::new(SystemClock),
             progress: Arc::clone(&progress),
@@ -466,4 +486,39 @@ async fn a_replay_keeps_nobody_else_waiting() {
     // It was told with the first step, and read before the next one or the one after it.
     let winter = applied.iter().position(|sequence| *sequence == 10).unwrap();
     assert!(winter <= 2, "{applied:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_went_back_is_read_on_though_the_log_is_quiet() {
+    let (log, store) = (Log::open().await, Arc::new(Store::default()));
+    for _ in 0..3 {
+        log.tell("summer").await;
+    }
+    let reader = Running::start(&log, &store);
+    for kept in [2, 1, 0] {
+        reader.reads_up_to(3).await;
+        store.state().go_back(kept);
+        until("read again", async || store.state().applied == [1, 2, 3]).await;
+        until("it is said", async || reader.progress.stalled().is_none()).await;
+        assert_eq!(store.state().checkpoint.as_ref().unwrap().sequence, 3, "it had kept {kept}");
+    }
+}
+
+#[tokio::test]
+async fn a_replay_goes_no_further_than_a_store_that_went_back() {
+    let (_log, store, reader) = parked(3).await;
+    {
+        let mut state = store.state();
+        state.go_back(2);
+        state.parked.get_mut(&id("summer")).unwrap().remedy = Some(Remedy::Replay);
+    }
+    // Message 3 was passed over, and is not any more.
+    until("all is read", async || store.state().applied.len() >= 3).await;
+    until("level", async || store.state().parked.is_empty()).await;
+    until("the checkpoint is back", async || {
+        store.state().checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.sequence == 3)
+    })
+    .await;
+    assert_eq!(store.state().applied, [1, 2, 3]);
+    assert_eq!(reader.progress.forgot(), None);
 }

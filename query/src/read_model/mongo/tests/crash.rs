@@ -7,7 +7,7 @@ use firstcome_shared::position::Position;
 use firstcome_shared::projection::{ApplyError, Claim, Parked, Projection, Remedy, Replayed};
 use firstcome_testkit::shared;
 
-use super::{BASE, applied_to_the_end, begun, clean, history, open};
+use super::{BASE, applied_to_the_end, asked, begun, clean, history, open};
 use crate::read_model::contract::{Dump, claim, dump, letter, taken_over};
 use crate::read_model::mongo::MongoReadModel;
 use crate::read_model::mongo::coupons;
@@ -57,6 +57,27 @@ async fn half_of_the_coupons_is_no_more_than_none() {
         applied_to_the_end(&model, &claim, &history, 3).await;
         assert_eq!(dump(&model).await, expected);
     }
+}
+
+/// A server that needs its whole deadline for a thousand documents: a batch that comes again must pass all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_batch_that_comes_again_is_looked_for_in_small_parts() {
+    let mut history = History::new();
+    history.create("summer", 9_000).create("winter", 9_000);
+    for hundred in 0..25 {
+        asked(&mut history, "summer", hundred * 100 + 1, hundred * 100 + 100);
+        asked(&mut history, "winter", hundred * 10 + 1, hundred * 10 + 10);
+    }
+    let model = open(&shared::mongo_database().await).await;
+    let claim = claim(&model).await;
+    let mut views = crate::projection::Views::default();
+    views.fold(&history.deliveries).unwrap();
+    let all: Vec<CouponDocument> = views.coupons.iter().map(CouponDocument::from).collect();
+    assert_eq!(all.len(), 2_750);
+    coupons::insert(&model.writer, &all).await.unwrap();
+    *model.writer.hook.slow.lock().unwrap() = Some(coupons::INSERTS);
+    model.apply(&claim, 0, &history.deliveries, history.end()).await.unwrap();
+    assert_eq!(model.campaign(&id("summer")).await.unwrap().unwrap().totals.issued, 2_500);
 }
 
 /// A batch's coupons are inserted a thousand a call, two calls side by side: the later ones may stand there first, and
@@ -130,8 +151,9 @@ async fn discarded(history: &History, cut: Option<(usize, usize)>) -> (bool, Dum
     let skipped = (Lane::Decisions, Chain::at(4, &history.deliveries[3].message));
     let campaign = &bad.campaign;
     let rest = Some(Position::new(0, 5));
-    let skip = Replayed { campaign, skipped: Some(skipped), deliveries: &[], rest };
-    let level = Replayed { campaign, skipped: None, deliveries: &history.deliveries[4..6], rest: None };
+    let skip = Replayed { campaign, at: 7, skipped: Some(skipped), deliveries: &[], rest };
+    let waiting = &history.deliveries[4..6];
+    let level = Replayed { campaign, at: 7, skipped: None, deliveries: waiting, rest: None };
     let mut was_cut = false;
     for (number, step) in [skip, level].iter().enumerate() {
         if let Some((which, n)) = cut

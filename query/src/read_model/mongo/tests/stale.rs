@@ -120,7 +120,8 @@ async fn who_lost_the_lease_parks_and_unparks_nothing() {
             assert!(n >= 2, "parking makes more than {n} calls");
             // Now it is parked, and the old one is as late with unparking.
             let token = taken_over(&*new).await;
-            let step = Replayed { campaign: &bad.campaign, skipped: None, deliveries: &[], rest: None };
+            let (campaign, at) = (&bad.campaign, BASE + 1);
+            let step = Replayed { campaign, at, skipped: None, deliveries: &[], rest: None };
             assert!(matches!(old.replayed(&claim, &step).await, Err(ApplyError::Stale)));
             assert!(matches!(old.repark(&claim, &bad).await, Err(ApplyError::Stale)));
             assert_eq!(new.parked(0).await.unwrap().len(), 1);

@@ -197,7 +197,7 @@ async fn reading_goes_on_when_the_consumer_has_forgotten_where_it_was() {
     answered(|| async {
         match writer.append(&subject, 10, text(10)).await {
             Ok(_) | Err(AppendError::Refused { .. }) => Ok(()),
-            Err(error) => Err(LogUnavailable(error.to_string())),
+            Err(error) => Err(LogUnavailable::new(error.to_string())),
         }
     })
     .await;
@@ -271,7 +271,7 @@ async fn without_a_quorum_nobody_is_told_that_there_is_no_more() {
     }
     // It does not give up its office at once; until then it knows that it may have lost it.
     let doubts = |answer: &Result<usize, LogUnavailable>| {
-        answer.as_ref().is_err_and(|error| error.0.contains("too few of the servers"))
+        answer.as_ref().is_err_and(|error| error.reason.contains("too few of the servers"))
     };
     let began = Instant::now();
     loop {

@@ -121,7 +121,7 @@ pub(super) async fn settle(log: &dyn EventLog, subject: &Subject, expected: u64,
                 assert_eq!((stored.position.sequence, stored.payload.len()), (end, payload.len()));
                 Ok(end)
             }
-            Err(error) => Err(LogUnavailable(error.to_string())),
+            Err(error) => Err(LogUnavailable::new(error.to_string())),
         }
     })
     .await

@@ -82,8 +82,10 @@ async fn a_stream_made_anew_is_another_log_also_to_who_has_it_open() {
     context(&settings.url).await.delete_stream(&settings.name).await.unwrap();
     let after = opened(&settings).await;
     assert_ne!(after.identity(), before.identity());
-    let refusal = before.backlog(0, 2).await.unwrap_err().to_string();
-    assert!(refusal.contains(after.identity()) && refusal.contains(before.identity()), "{refusal}");
+    let refusal = before.backlog(0, 2).await.unwrap_err();
+    assert!(refusal.forgot);
+    let reason = refusal.reason;
+    assert!(reason.contains(after.identity()) && reason.contains(before.identity()), "{reason}");
     assert!(before.end(&decisions("summer")).await.is_err(), "not: there is no such campaign");
     assert!(before.read_partition(0, 2, ALL).await.is_err());
 }
@@ -98,9 +100,9 @@ async fn a_log_that_ends_before_what_it_acknowledged_is_not_believed() {
     let config = context.get_stream(&settings.name).await.unwrap().cached_info().config.clone();
     context.delete_stream(&settings.name).await.unwrap();
     context.create_stream(config).await.unwrap();
-    let refusal = log.read_partition(0, 2, ALL).await.unwrap_err().to_string();
-    assert!(refusal.contains("forgot"), "{refusal}");
-    assert!(log.backlog(0, 2).await.is_err());
+    assert!(log.read_partition(0, 2, ALL).await.unwrap_err().forgot);
+    let refusal = log.backlog(0, 0).await.unwrap_err();
+    assert_eq!((refusal.forgot, &*refusal.reason), (true, "it ends at 0, and has acknowledged 2"));
 }
 
 #[tokio::test]
@@ -115,7 +117,7 @@ async fn a_full_log_refuses_and_drops_nothing() {
         }
     };
     assert!(
-        matches!(&refusal, AppendError::Unavailable(error) if error.0.contains("maximum bytes")),
+        matches!(&refusal, AppendError::Unavailable(error) if error.reason.contains("maximum bytes")),
         "{refusal:?}"
     );
     assert!(stored > 10);
@@ -162,5 +164,5 @@ async fn tells_whether_a_server_flushes_always() {
         Flush::Every(Duration::from_mins(2))
     );
     assert!(monitored(&server.addr()).await.is_err(), "not the monitoring port");
-    assert!(monitored("127.0.0.1:1").await.unwrap_err().0.contains("127.0.0.1:1"));
+    assert!(monitored("127.0.0.1:1").await.unwrap_err().reason.contains("127.0.0.1:1"));
 }
