@@ -118,6 +118,8 @@ pub struct Glance {
     pub log: Arc<str>,
     /// The epoch it holds the campaign under.
     pub epoch: u64,
+    /// Up to which decision it was told that all is logged.
+    pub logged: u64,
     /// Rises with stock and flags.
     pub version: u64,
     /// Gate time.

@@ -43,6 +43,12 @@ impl MemoryGate {
         self.campaigns.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// Becomes another memory, which still holds what this one did, as a server that restarts from its file.
+    #[cfg(test)]
+    pub(crate) fn become_another(&self) {
+        *self.incarnation.write().unwrap_or_else(PoisonError::into_inner) = incarnation();
+    }
+
     fn own(&self) -> Arc<str> {
         Arc::clone(&self.incarnation.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -177,6 +183,7 @@ impl Gate for MemoryGate {
             incarnation: self.own(),
             log: Arc::clone(&memory.log),
             epoch: memory.epoch,
+            logged: memory.logged.decision,
             version: memory.book.version,
             now: memory.book.gate_time(self.clock.now()),
         }))
@@ -262,7 +269,7 @@ mod tests {
         }
 
         async fn become_another(&self) {
-            *self.gate.incarnation.write().unwrap() = incarnation();
+            self.gate.become_another();
         }
     }
 

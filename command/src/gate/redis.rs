@@ -95,6 +95,7 @@ struct There {
     log: String,
     epoch: u64,
     incarnation: String,
+    logged: u64,
     version: u64,
     now: Millis,
     nonce: String,
@@ -186,16 +187,18 @@ impl Core {
             now: Millis(fields.number()?),
             nonce: fields.text()?,
             log: fields.text()?,
+            logged: fields.number()?,
         };
         Ok(Own { incarnation, there: Some(there) })
     }
 
     async fn glance(&self, campaign: &CampaignId) -> Result<Option<Glance>, GateError> {
         let Own { incarnation, there } = self.own(&self.quick, campaign).await?;
-        let glance = |There { log, epoch, version, now, .. }| Glance {
+        let glance = |There { log, epoch, logged, version, now, .. }| Glance {
             incarnation: incarnation.into(),
             log: log.into(),
             epoch,
+            logged,
             version,
             now,
         };

@@ -205,10 +205,14 @@ impl Appender {
     pub(super) fn start(&mut self) {
         // While the log is away only what is in doubt is tried again: that it can be read says nothing about appends.
         let away = self.doubt.is_none() && self.shared.status.away().is_some();
-        if self.in_flight.is_some() || self.look_at.is_some() || away {
+        if self.in_flight.is_some() {
             return;
         }
+        // Whatever hinders this append, others do not wait for it.
         let turn = self.turn.take();
+        if self.look_at.is_some() || away {
+            return;
+        }
         let Some(attempt) = self.doubt.take().or_else(|| self.draft()) else { return };
         let (shared, subject) = (self.shared.clone(), Subject::decisions(&self.shared.campaign));
         // A task of its own: an append that was begun goes on, whatever happens to the lane (ARCHITECTURE G9).

@@ -192,7 +192,19 @@ impl Worker {
         }
     }
 
-    async fn incarnation(&self) -> Result<String, NoAnswer> {
+    /// The gate's incarnation. What it remembers, though it does not decide by it any more, tells whether the log once
+    /// held more than it does: then nothing is built on it (ARCHITECTURE L7).
+    async fn incarnation(&mut self) -> Result<String, NoAnswer> {
+        match in_time(GATE_DEADLINE, self.shared.parts.gate.glance(&self.shared.campaign)).await {
+            Ok(Some(held)) if *held.log == *self.shared.parts.log.identity() => {
+                self.appender.heard(held.logged);
+                if self.appender.behind() && self.appender.look().await.is_none() {
+                    return Err(self.unavailable());
+                }
+            }
+            Ok(_) | Err(GateError::Forgot) => {}
+            Err(error) => return Err(gate_away(&error)),
+        }
         let incarnation = self.shared.parts.gate.incarnation(&self.shared.campaign);
         in_time(GATE_DEADLINE, incarnation).await.map_err(|error| gate_away(&error))
     }

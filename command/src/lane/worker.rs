@@ -195,7 +195,11 @@ impl Worker {
                     self.appender.heard(reply.logged);
                     return Ok(reply);
                 }
-                Err(GateError::Forgot) => self.recover().await?,
+                Err(GateError::Forgot) => {
+                    // A rebuild may take a minute: that is nobody's turn.
+                    self.appender.takes(None);
+                    self.recover().await?;
+                }
                 Err(error) => return Err(NoAnswer::Unavailable(error.to_string())),
             }
         }

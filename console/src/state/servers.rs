@@ -210,7 +210,11 @@ fn join(whole: &mut Pipeline, other: &Pipeline, address: &str) {
     for dependency in others {
         match whole.dependencies.iter_mut().find(|known| known.name == dependency.name) {
             Some(known) if known.up => *known = dependency,
-            Some(_) => {}
+            // Each that does not reach it is named: callers are to be sent elsewhere.
+            Some(known) => {
+                let details = [known.detail.take(), dependency.detail.filter(|_| !dependency.up)];
+                known.detail = Some(details.into_iter().flatten().collect::<Vec<_>>().join("; "));
+            }
             None => whole.dependencies.push(dependency),
         }
     }

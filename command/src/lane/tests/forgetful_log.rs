@@ -112,6 +112,31 @@ async fn no_gate_is_built_on_a_log_that_has_gone_back() {
     nothing_is_issued_after("DELETE FROM message WHERE sequence > 4", true).await;
 }
 
+/// Its server was restarted, so it does not decide by what it remembers; but what it was told was so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_gate_is_built_by_who_has_just_come_on_a_log_that_has_gone_back() {
+    for ordered in [false, true] {
+        let (world, instance) = World::with_summer(20).await;
+        for number in 0..5 {
+            newly(&instance.insist("summer", person(number)).await);
+        }
+        drop(instance);
+        let file = damaged(&world, "DELETE FROM message WHERE sequence > 4").await;
+        world.gate.become_another();
+        let two = world.instance().await;
+        let lane = two.lane("summer").await;
+        if ordered {
+            assert!(within("an outcome", lane.rebuild()).await.is_err());
+        } else {
+            unavailable(&within("an answer", lane.ask(person("ann"))).await);
+        }
+        let reason = lane.status().away().unwrap();
+        assert!(reason.starts_with("the log forgot: "), "{reason}");
+        assert_eq!(messages(&file).await, 4_004, "no fence is written to it");
+        restored(&world, &two, &file).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_issued_when_the_end_cannot_be_read() {
     nothing_is_issued_after(

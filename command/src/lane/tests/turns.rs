@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::join_all;
 
-use super::issued;
+use super::{again, issued, unavailable};
 use crate::lane::{Lane, Parts, Turns};
 use crate::metrics::Campaigns;
-use crate::testing::{DEADLINE, Instance, World, id, person, until, within};
+use crate::testing::{DEADLINE, Fault, Instance, World, id, person, until, within};
 
 /// A lane for `summer` beside the instance's own, under these turns.
 async fn lane_under(instance: &Instance, turns: Turns) -> Lane {
@@ -48,6 +48,29 @@ async fn who_comes_while_a_lane_waits_for_its_turn_is_in_the_same_batch() {
     assert_eq!(instance.gate.decide_calls(), calls + 1);
     assert!(lane.parts.turns.free(), "the turn ends with the append");
     world.audit("summer", 3, 1).await;
+}
+
+/// The log goes while somebody is in the queue: nobody else waits for what this lane cannot append.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_append_gives_the_turn_back() {
+    let (world, instance) = World::with_summer(100).await;
+    let lane = lane_under(&instance, Turns::new(1, DEADLINE)).await;
+    instance.log.plan([Fault::LostAcknowledgement]);
+    instance.log.appends.shut();
+    let mut ann = Box::pin(lane.ask(person("ann")));
+    assert_eq!((&mut ann).now_or_never(), None);
+    instance.log.appends.somebody_waits().await;
+    let mut bob = Box::pin(lane.ask(person("bob")));
+    assert_eq!((&mut bob).now_or_never(), None);
+    assert_eq!(lane.queued(), 1);
+    instance.log.set_away(true);
+    instance.log.appends.open();
+    unavailable(&within("ann is told", ann).await);
+    unavailable(&within("bob is told", bob).await);
+    until("the turn is free", || async { lane.parts.turns.free() }).await;
+    instance.log.set_away(false);
+    assert_eq!(again(&instance.insist("summer", person("ann")).await).seq, 1);
+    world.audit("summer", 1, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
