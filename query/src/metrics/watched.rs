@@ -181,10 +181,15 @@ impl Campaigns {
     pub(super) fn behind(&self, now: Millis) -> (u64, Millis) {
         // Since the start nothing was.
         let last = *self.compared.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(now);
-        let watched = self.watched();
-        let behind = watched.values().filter(|it| it.end > it.upto.0);
-        behind.fold((0, last), |(sum, upto), it| {
-            (sum + (it.end - it.upto.0), upto.min(it.upto.1.max(it.since)))
+        let mut watched = self.watched();
+        watched.values_mut().fold((0, last), |(sum, upto), it| {
+            let left = it.end.saturating_sub(it.upto.0);
+            if left == 0 {
+                // Whatever comes is younger.
+                it.since = now;
+                return (sum, upto);
+            }
+            (sum + left, upto.min(it.upto.1.max(it.since)))
         })
     }
 
@@ -257,6 +262,14 @@ mod tests {
             campaigns.look(&query).await.unwrap();
         }
         assert_eq!(campaigns.behind(OPENS), (1, OPENS), "not when all were read once more");
+
+        // Nothing comes for long: what comes then has not waited so long.
+        let later = OPENS.plus(700_000);
+        campaigns.watched().values_mut().for_each(|it| it.upto = (it.end, OPENS));
+        *campaigns.compared.lock().unwrap() = Some(later);
+        assert_eq!(campaigns.behind(later), (0, later));
+        campaigns.watched().get_mut(&id("zeta")).unwrap().end += 1;
+        assert_eq!(campaigns.behind(later.plus(1)), (1, later));
         query.shutdown.cancel();
     }
 }

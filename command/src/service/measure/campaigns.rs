@@ -128,8 +128,9 @@ impl Campaigns {
             // Since the start nothing was.
             *compared[usize::from(store == Store::Ledger)].get_or_insert(now)
         };
-        let watched = self.watched.lock().await;
-        let behind = watched.values().filter(|it| it.may_be_compared()).map(|it| it.uncompared(store));
+        let mut watched = self.watched.lock().await;
+        let behind =
+            watched.values_mut().filter(|it| it.may_be_compared()).map(|it| it.uncompared(store, now));
         behind
             .filter(|(decisions, _)| *decisions > 0)
             .fold((0, last), |(sum, upto), (decisions, since)| (sum + decisions, upto.min(since)))

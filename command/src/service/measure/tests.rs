@@ -353,6 +353,16 @@ async fn a_gate_is_compared_with_the_log() {
     rig.campaigns.with_compared(Store::Gate, now);
     assert_eq!(rig.campaigns.behind(Store::Gate, now).await, (0, now));
     assert_eq!(rig.campaigns.behind(Store::Ledger, now).await, (4, start));
+
+    // Nothing comes for long: what comes then has not waited so long.
+    rig.world.clock.advance(700_000);
+    let later = rig.world.clock.now();
+    rig.campaigns.with_compared(Store::Gate, later);
+    assert_eq!(rig.campaigns.behind(Store::Gate, later).await, (0, later));
+    rig.instance.insist(rig.name, person("dan")).await;
+    rig.look().await;
+    let (left, since) = rig.campaigns.behind(Store::Gate, later.plus(1)).await;
+    assert!(left > 0 && since == later, "{left}, {since:?}");
 }
 
 /// A database that hangs is one that nobody needs in order to issue.

@@ -112,6 +112,8 @@ struct Compared {
     gaps: u64,
     /// The last decision that was, and when it was logged.
     upto: (u64, Millis),
+    /// When nothing was seen to be left to compare.
+    level_at: Millis,
 }
 
 struct Gauges {
@@ -217,14 +219,21 @@ impl Watched {
     /// The walk after its step.
     pub(super) fn give_walk(&mut self, store: Store, walk: Walk) {
         let (drift, gaps, upto) = (walk.drift(), walk.gaps(), walk.compared());
-        *self.compared(store) = Compared { walk: Some(walk), drift, gaps, upto };
+        let compared = self.compared(store);
+        *compared = Compared { walk: Some(walk), drift, gaps, upto, level_at: compared.level_at };
     }
 
     /// Decisions in the log that the store was not compared with, and since when the first of them may have been there.
-    pub(super) fn uncompared(&self, store: Store) -> (u64, Millis) {
-        let (decision, at) = if store == Store::Gate { self.gate.upto } else { self.ledger.upto };
+    pub(super) fn uncompared(&mut self, store: Store, now: Millis) -> (u64, Millis) {
         let end = self.lane.as_ref().map_or(0, |lane| lane.status().end().last);
-        (end.saturating_sub(decision), at.max(self.compared_since))
+        let since = self.compared_since;
+        let compared = self.compared(store);
+        let (decision, at) = compared.upto;
+        let left = end.saturating_sub(decision);
+        if left == 0 {
+            compared.level_at = now;
+        }
+        (left, at.max(since).max(compared.level_at))
     }
 
     /// A promise is broken: that stays to be seen until it is mended.

@@ -328,8 +328,8 @@ mod tests {
         assert_eq!(
             told(0),
             [
-                "The log (sqlite) is away: 10.0.0.1:8080: no route. Nothing is issued until it is back; people are told \
-              to ask again."
+                "The log (sqlite) is away: 10.0.0.1:8080: no route; 10.0.0.2:8080: no route. Nothing is issued until it is \
+              back; people are told to ask again."
             ]
         );
     }
