@@ -1,6 +1,7 @@
 //! One campaign in one instance: a queue of people, the worker that decides them in batches and answers them when the
 //! log holds what was decided. A campaign has a lane of its own, so one campaign's flood does not slow another.
 
+mod append;
 mod appender;
 mod askers;
 mod recovery;
@@ -27,7 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::gate::{Call, Gate, GateError, Reply};
 use crate::metrics::{Campaigns, Metrics};
-pub(crate) use appender::append;
+pub(crate) use append::append;
 use askers::Askers;
 use sold_out::SoldOut;
 pub use status::Status;

@@ -3,28 +3,23 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
-use std::time::Duration;
 
 use bytes::Bytes;
 use firstcome_shared::chain::Chain;
 use firstcome_shared::clock::{jittered, random_hex};
 use firstcome_shared::event::{Draft, Entry, Message};
-use firstcome_shared::event_log::{AppendError, EventLog, LogUnavailable, MESSAGE_BYTES, Stored, Subject};
+use firstcome_shared::event_log::{AppendError, LogUnavailable, MESSAGE_BYTES, Stored, Subject};
 use firstcome_shared::position::Position;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
+use super::append::{APPEND_DEADLINE, append, late};
 use super::turns::Turn;
 use super::worker::place;
 use super::{NoAnswer, Shared, foreign};
 
 /// Decided and not logged: beyond this the worker decides nothing new.
 const PENDING_BYTES: usize = 4 << 20;
-/// An append that is not answered by then is in doubt; a read that is not, has failed. Tests hold appends back and have to
-/// let them through in time, also on a busy machine.
-pub(super) const APPEND_DEADLINE: Duration = Duration::from_secs(if cfg!(test) { 10 } else { 3 });
-/// An append that is still in process by then means that the log is away (ARCHITECTURE L5).
-const IN_PROCESS_DEADLINE: Duration = Duration::from_secs(1);
 const FIRST_LOOK_MS: u64 = 1;
 const LONGEST_LOOK_MS: u64 = 20;
 const LONGEST_PROBE_MS: u64 = 1_000;
@@ -428,32 +423,7 @@ impl Appender {
     }
 }
 
-/// One attempt; sent again while the log says that one is in process (ARCHITECTURE L5).
-pub(crate) async fn append(
-    log: &dyn EventLog,
-    subject: &Subject,
-    expected: u64,
-    bytes: &Bytes,
-) -> Result<u64, AppendError> {
-    let started = Instant::now();
-    let mut back_off = 1;
-    loop {
-        let append = log.append(subject, expected, bytes.clone());
-        match timeout(APPEND_DEADLINE, append).await.unwrap_or_else(|_| Err(late().into())) {
-            Err(AppendError::InProcess) if started.elapsed() < IN_PROCESS_DEADLINE => {
-                sleep(jittered(back_off)).await;
-                back_off = (back_off * 2).min(100);
-            }
-            outcome => return outcome,
-        }
-    }
-}
-
 /// What is said of decisions whose epoch is over.
 pub(super) fn rebuilt() -> NoAnswer {
     NoAnswer::Unavailable("the gate was rebuilt meanwhile".to_owned())
-}
-
-pub(super) fn late() -> LogUnavailable {
-    LogUnavailable::new("it did not answer in time")
 }

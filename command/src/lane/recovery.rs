@@ -10,7 +10,7 @@ use firstcome_shared::event::{Entry, Event, Message, VERSION};
 use firstcome_shared::event_log::{AppendError, Budget, EventLog, Subject};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::appender::{APPEND_DEADLINE, append, late};
+use super::append::{APPEND_DEADLINE, append, late};
 use super::worker::{GATE_DEADLINE, Worker, in_time};
 use super::{NoAnswer, foreign};
 use crate::gate::{GateError, Load, Logged};
@@ -196,13 +196,16 @@ impl Worker {
     /// held more than it does: then nothing is built on it (ARCHITECTURE L7).
     async fn incarnation(&mut self) -> Result<String, NoAnswer> {
         match in_time(GATE_DEADLINE, self.shared.parts.gate.glance(&self.shared.campaign)).await {
-            Ok(Some(held)) if *held.log == *self.shared.parts.log.identity() => {
-                self.appender.heard(held.logged);
+            Ok(Some(held)) => {
+                if *held.log == *self.shared.parts.log.identity() {
+                    self.appender.heard(held.logged);
+                }
                 if self.appender.behind() && self.appender.look().await.is_none() {
                     return Err(self.unavailable());
                 }
+                return Ok(held.incarnation.to_string());
             }
-            Ok(_) | Err(GateError::Forgot) => {}
+            Ok(None) | Err(GateError::Forgot) => {}
             Err(error) => return Err(gate_away(&error)),
         }
         let incarnation = self.shared.parts.gate.incarnation(&self.shared.campaign);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use firstcome_shared::domain::{Command, Verdict};
 
 use super::{again, everybody_had_a_turn, issued, newly, unavailable};
-use crate::lane::appender::APPEND_DEADLINE;
+use crate::lane::append::APPEND_DEADLINE;
 use crate::testing::{Fault, Instance, World, person, until, within};
 
 /// Below the deadline after which an append, or anything else, counts as unanswered.
