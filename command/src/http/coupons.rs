@@ -81,11 +81,7 @@ pub(super) async fn issue(
             Ok((StatusCode::CREATED, issued(Outcome::Issued, &held, Some(remaining))).into_response())
         }
         Verdict::AlreadyIssued(held) => Ok(issued(Outcome::AlreadyIssued, &held, None).into_response()),
-        Verdict::SoldOut { stock } => {
-            let document = lane.sold_out(stock, || http::document(&sold_out(&campaign, stock)));
-            Ok(http::written(Code::SoldOut, document))
-        }
-        refusal => Err(refused(&lane, terms, &campaign, &ask.user_id, refusal).into()),
+        refusal => refused(&lane, terms, &campaign, &ask.user_id, refusal),
     }
 }
 
@@ -101,13 +97,19 @@ fn coupon(lane: &Lane, terms: &Terms, campaign: &CampaignId, user: &str, held: &
     }
 }
 
-fn sold_out(campaign: &CampaignId, stock: u64) -> Problem {
-    Problem::new(Code::SoldOut, format!("All {stock} coupons of {campaign} are taken."))
-}
-
-fn refused(lane: &Lane, terms: &Terms, campaign: &CampaignId, user: &str, verdict: Verdict) -> Problem {
-    match verdict {
-        Verdict::SoldOut { stock } => sold_out(campaign, stock),
+fn refused(
+    lane: &Lane,
+    terms: &Terms,
+    campaign: &CampaignId,
+    user: &str,
+    verdict: Verdict,
+) -> http::Result<Response> {
+    let problem = match verdict {
+        Verdict::SoldOut { stock } => {
+            let detail = || format!("All {stock} coupons of {campaign} are taken.");
+            let document = lane.sold_out(stock, || http::document(&Problem::new(Code::SoldOut, detail())));
+            return Ok(http::written(Code::SoldOut, document));
+        }
         Verdict::NotOpen { opens_at } => {
             let opens_at = Time(opens_at);
             Problem {
@@ -130,5 +132,6 @@ fn refused(lane: &Lane, terms: &Terms, campaign: &CampaignId, user: &str, verdic
             Problem { coupons, ..Problem::new(Code::LimitReached, detail) }
         }
         Verdict::Issued { .. } | Verdict::AlreadyIssued(_) => Problem::new(Code::Internal, "not a refusal"),
-    }
+    };
+    Err(problem.into())
 }

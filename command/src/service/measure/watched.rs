@@ -220,7 +220,8 @@ impl Watched {
     pub(super) fn give_walk(&mut self, store: Store, walk: Walk) {
         let (drift, gaps, upto) = (walk.drift(), walk.gaps(), walk.compared());
         let compared = self.compared(store);
-        *compared = Compared { walk: Some(walk), drift, gaps, upto, level_at: compared.level_at };
+        (compared.drift, compared.gaps, compared.upto) = (drift, gaps, upto);
+        compared.walk = Some(walk);
     }
 
     /// Decisions in the log that the store was not compared with, and since when the first of them may have been there.
