@@ -9,16 +9,18 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::progress::Obstacle;
 use super::{Allowance, ApplyError, Checkpoint, Claim, Delivery, Parked, Progress, Projection};
 use crate::clock::{Clock, jittered, random_hex};
 use crate::domain::CampaignId;
 use crate::event::Message;
-use crate::event_log::{Budget, EventLog, LogUnavailable, Stored};
+use crate::event_log::{Budget, EventLog, Stored};
 
 mod replay;
+mod stopped;
 #[cfg(test)]
 mod tests;
+
+pub use stopped::ReaderStopped;
 
 /// How often a message is tried before its campaign is parked.
 const ATTEMPTS: u32 = 5;
@@ -48,46 +50,6 @@ pub struct Reader {
     pub progress: Arc<Progress>,
     /// Which partition.
     pub partition: u32,
-}
-
-/// Why a round of reading ended.
-#[derive(Debug, thiserror::Error)]
-pub enum ReaderStopped {
-    /// Log or store is away, or somebody else took over: try again.
-    #[error(transparent)]
-    Retry(#[from] ApplyError),
-    /// The log is away: try again.
-    #[error(transparent)]
-    Log(LogUnavailable),
-    /// The log is not the one that was read before (ARCHITECTURE L7): only an operator can help.
-    #[error("{0}")]
-    Forgot(String),
-}
-
-impl ReaderStopped {
-    fn obstacle(&self) -> Obstacle {
-        match self {
-            Self::Retry(ApplyError::Unavailable(_) | ApplyError::Refused(_)) => Obstacle::Store,
-            Self::Retry(ApplyError::Stale) | Self::Log(_) => Obstacle::Other,
-            Self::Retry(ApplyError::Broken(_)) | Self::Forgot(_) => Obstacle::Forgot,
-        }
-    }
-}
-
-impl From<LogUnavailable> for ReaderStopped {
-    fn from(LogUnavailable { reason, forgot }: LogUnavailable) -> Self {
-        if forgot {
-            Self::Forgot(format!("the log forgot: {reason}"))
-        } else {
-            Self::Log(LogUnavailable::new(reason))
-        }
-    }
-}
-
-impl From<super::StoreUnavailable> for ReaderStopped {
-    fn from(error: super::StoreUnavailable) -> Self {
-        Self::Retry(error.into())
-    }
 }
 
 /// How far a partition was read, and where the log ended after that.

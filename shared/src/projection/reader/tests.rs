@@ -15,7 +15,7 @@ use crate::chain::Broken;
 use crate::clock::{Millis, SystemClock};
 use crate::event::{Entry, Event, VERSION};
 use crate::event_log::sqlite::SqliteLog;
-use crate::event_log::{AppendError, Backlog, Subject};
+use crate::event_log::{AppendError, Backlog, LogUnavailable, Subject};
 use crate::position::Position;
 use crate::projection::{Remedy, Replayed, StoreUnavailable};
 
