@@ -8,6 +8,7 @@ use firstcome_shared::config::CODE_SECRET;
 use firstcome_shared::domain::CampaignId;
 use firstcome_shared::event::{Event, Message};
 use firstcome_shared::event_log::{LogUnavailable, Stored, Subject};
+use foldhash::fast::RandomState;
 
 use crate::lane::{Lane, NoAnswer, Parts, foreign};
 
@@ -15,7 +16,7 @@ use crate::lane::{Lane, NoAnswer, Parts, foreign};
 #[derive(Debug)]
 pub struct Lanes {
     parts: Arc<Parts>,
-    open: RwLock<HashMap<CampaignId, Arc<Lane>>>,
+    open: RwLock<HashMap<CampaignId, Arc<Lane>, RandomState>>,
     /// Campaigns whose codes are made with another secret: they are never served here.
     foreign: RwLock<HashSet<CampaignId>>,
 }

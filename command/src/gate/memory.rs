@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use firstcome_shared::clock::{Clock, Millis, random_hex};
 use firstcome_shared::domain::{Ask, Book, CampaignId, Command, Refused, UserId, Verdict};
 use firstcome_shared::event::{Entry, Event};
+use foldhash::fast::RandomState;
 
 use super::{Call, Gate, GateError, GateRow, Glance, Load, Logged, MAX_SKEW_MS, Reply, View};
 
@@ -16,7 +17,7 @@ use super::{Call, Gate, GateError, GateRow, Glance, Load, Logged, MAX_SKEW_MS, R
 pub struct MemoryGate {
     clock: Arc<dyn Clock>,
     incarnation: RwLock<Arc<str>>,
-    campaigns: RwLock<HashMap<CampaignId, Arc<Mutex<Memory>>>>,
+    campaigns: RwLock<HashMap<CampaignId, Arc<Mutex<Memory>>, RandomState>>,
 }
 
 #[derive(Debug)]

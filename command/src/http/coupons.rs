@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use firstcome_shared::auth::Issuer;
 use firstcome_shared::domain::{Ask, CampaignId, Held, RequestKey, Terms, UserId, Verdict};
@@ -17,6 +17,8 @@ use super::{campaign_id, invalid, no_answer};
 use crate::lane::{Lane, Logged};
 use crate::service::Service;
 
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// The `Idempotency-Key` header, when there is one.
 pub(super) struct IdempotencyKey(Option<RequestKey>);
 
@@ -24,7 +26,7 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
-        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(Self(None)) };
         let key = RequestKey::parse(value.to_str().unwrap_or_default()).map_err(invalid)?;
         Ok(Self(Some(key)))
     }
