@@ -192,7 +192,8 @@ impl Lane {
         if let Some(terms) = self.terms.get() {
             return Ok(terms);
         }
-        let definition = self.read(Gate::view).await?.definition;
+        // Boxed, or every ask would make room for what the first one does.
+        let definition = Box::pin(self.read(Gate::view)).await?.definition;
         Ok(self.terms.get_or_init(|| (definition.needs_key(), definition.coupon)))
     }
 

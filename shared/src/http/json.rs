@@ -22,11 +22,14 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
-        if !says_json(request.headers()) {
+        let says_json = says_json(request.headers());
+        // Nothing but the body is kept while it is read.
+        let body = request.into_body();
+        if !says_json {
             let detail = "The body must be JSON, sent with `Content-Type: application/json`.";
             return Err(Problem::new(Code::UnsupportedMediaType, detail).into());
         }
-        let bytes = body::collect(request.into_body()).await?;
+        let bytes = body::collect(body).await?;
         let body = serde_json::from_slice(&bytes).map_err(|error| explain::<T>(&bytes, &error))?;
         // A list of the fields' values in order would be read as well, and `["u-1"]` would use up a coupon.
         if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
