@@ -10,7 +10,8 @@
 //! What a leader says is taken as it is: a message that it shows was stored by a quorum. It may have lost its office and
 //! not know it, for some seconds, and miss the newest; whatever is concluded from that ends in an append behind a message
 //! that is not the end, and is refused. Only "there is nothing", or nothing more, is an answer by itself, so it counts
-//! only from a leader that was in touch with a quorum just before (ARCHITECTURE L6).
+//! only from a leader that was in touch with a quorum just before (ARCHITECTURE L6). Where its standing comes in
+//! another answer than its word, that may have been an old leader's, so it is asked for its word again.
 
 mod api;
 mod flush;
@@ -80,7 +81,7 @@ impl JetStreamLog {
 
     /// Whether really nothing stands on `subjects`: the count and the leader's standing come in one answer.
     async fn is_empty(&self, subjects: &str) -> Result<bool, LogUnavailable> {
-        Ok(led(&self.info(Some(subjects), 0).await?)?.state.subjects.is_empty())
+        Ok(led(self.info(Some(subjects), 0).await?)?.state.subjects.is_empty())
     }
 
     /// The message that `get` finds on `subjects`. That there is none has to be confirmed: a leader says so as well when
@@ -115,25 +116,31 @@ impl JetStreamLog {
         Ok(last)
     }
 
+    /// The same, by a leader that still leads if it is not beyond `known`: one that was deposed may miss the newest.
+    async fn last_beyond(&self, subjects: &[String], known: u64) -> Result<u64, LogUnavailable> {
+        let last = self.last(subjects).await?;
+        if last > known {
+            return Ok(last);
+        }
+        led(self.info(None, 0).await?)?;
+        // Perhaps that was the new leader, and before it an old one.
+        Ok(self.last(subjects).await?.max(last))
+    }
+
     /// The last sequence of a partition. That nothing stands after `after` is what a leader says as well that leads no
-    /// longer, so it has to be confirmed.
+    /// longer, so it has to be confirmed; and so has that it ends before what it acknowledged.
     async fn end_of(&self, partition: u32, after: u64) -> Result<(u64, Option<Info>), LogUnavailable> {
         // Known before it is asked: what is acknowledged meanwhile it need not show.
         let acknowledged = self.acknowledged(partition).map_or(0, |sequence| *sequence.borrow());
+        let known = after.max(acknowledged.saturating_sub(1));
         let (end, info) = if self.subjects.partitions == 1 {
             // The stream's own last sequence, which costs no message's payload.
             let info = self.info(None, 0).await?;
-            (info.state.last_seq, Some(info))
+            let end = info.state.last_seq;
+            (end, Some(if end > known { info } else { led(info)? }))
         } else {
-            (self.last(&[self.subjects.partition(partition)]).await?, None)
+            (self.last_beyond(&[self.subjects.partition(partition)], known).await?, None)
         };
-        // So has that it ends before what it acknowledged.
-        if end <= after || end < acknowledged {
-            match &info {
-                Some(info) => led(info)?,
-                None => led(&self.info(None, 0).await?)?,
-            };
-        }
         if end < acknowledged {
             return Err(forgot(format!("it ends at {end}, and has acknowledged {acknowledged}")));
         }
@@ -179,12 +186,11 @@ impl JetStreamLog {
         if !more {
             let end = match partition {
                 Some(partition) => self.end_of(partition, after).await?.0,
-                None => self.last(subjects).await?,
+                None => self.last_beyond(subjects, after).await?,
             };
             if end <= after {
-                // Who reads a partition comes back for more; a fold has come to its end, if that is confirmed.
+                // Who reads a partition comes back for more; a fold has come to its end.
                 if partition.is_none() {
-                    led(&self.info(None, 0).await?)?;
                     tail.into_iter().for_each(tail::Borrowed::close);
                 }
                 return Ok(Vec::new());
@@ -370,7 +376,7 @@ impl EventLog for JetStreamLog {
 }
 
 /// The answer of a leader that still leads: what it does not have is not there.
-fn led(info: &Info) -> Result<&Info, LogUnavailable> {
+fn led(info: Info) -> Result<Info, LogUnavailable> {
     if info.has_quorum() {
         Ok(info)
     } else {

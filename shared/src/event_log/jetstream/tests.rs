@@ -1,6 +1,7 @@
 //! The contract on one server and on a cluster, and what only servers that fail, restart or are set wrong can show.
 
 mod cluster;
+mod deposed;
 mod doubt;
 mod fitness;
 mod pure;
