@@ -3,20 +3,20 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use firstcome_shared::chain::Chain;
 use firstcome_shared::clock::{jittered, random_hex};
 use firstcome_shared::event::{Draft, Entry, Message};
-use firstcome_shared::event_log::{AppendError, LogUnavailable, MESSAGE_BYTES, Stored, Subject};
+use firstcome_shared::event_log::{AppendError, MESSAGE_BYTES, Subject};
 use firstcome_shared::position::Position;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use super::append::{APPEND_DEADLINE, append, late};
 use super::turns::Turn;
 use super::worker::place;
-use super::{NoAnswer, Shared, foreign};
+use super::{NoAnswer, Shared, append, foreign};
 
 /// Decided and not logged: beyond this the worker decides nothing new.
 const PENDING_BYTES: usize = 4 << 20;
@@ -267,7 +267,8 @@ impl Appender {
     /// is not the one that acknowledged.
     pub(super) async fn look(&mut self) -> Option<Message> {
         self.look_at = None;
-        match self.read_end().await {
+        let (parts, subject) = (Arc::clone(&self.shared.parts), Subject::decisions(&self.shared.campaign));
+        match append::end(&*parts.log, &subject).await {
             Err(unavailable) => {
                 self.away(&unavailable.to_string());
                 None
@@ -282,7 +283,17 @@ impl Appender {
                     self.forgot(&foreign(stored.position.sequence, &message, log));
                     None
                 }
-                Ok(message) => self.adopt(Chain::at(stored.position.sequence, &message)).then_some(message),
+                Ok(message) => {
+                    let end = Chain::at(stored.position.sequence, &message);
+                    // Before it is said that the log forgot: nobody is to restore one that has all.
+                    if self.is_less(end)
+                        && let Err(doubt) = append::ends_at(&*parts.log, &subject, end.sequence).await
+                    {
+                        self.away(&doubt.to_string());
+                        return None;
+                    }
+                    self.adopt(end).then_some(message)
+                }
                 Err(undecodable) => {
                     self.forgot(&undecodable.to_string());
                     None
@@ -293,9 +304,7 @@ impl Appender {
 
     /// Takes over what the log says (ARCHITECTURE L3); false when it says less than it had acknowledged (L7).
     pub(super) fn adopt(&mut self, end: Chain) -> bool {
-        let known = self.end;
-        let less = end.sequence < known.sequence || end.epoch < known.epoch;
-        if less || end.last < known.last.max(self.told) || (end.sequence == known.sequence && end != known) {
+        if self.is_less(end) {
             self.forgot("the campaign's end in the log lies before what was acknowledged");
             return false;
         }
@@ -325,6 +334,12 @@ impl Appender {
             self.look_later();
         }
         true
+    }
+
+    fn is_less(&self, end: Chain) -> bool {
+        let known = self.end;
+        let less = end.sequence < known.sequence || end.epoch < known.epoch;
+        less || end.last < known.last.max(self.told) || (end.sequence == known.sequence && end != known)
     }
 
     /// Tells everybody who waits that nothing is known.
@@ -385,11 +400,6 @@ impl Appender {
             requests: self.requests.range(..=last).map(|(decision, id)| (*decision, id.as_str())).collect(),
         };
         Some(Attempt { expected: self.end.sequence, last, bytes: draft.encode() })
-    }
-
-    async fn read_end(&self) -> Result<Option<Stored>, LogUnavailable> {
-        let subject = Subject::decisions(&self.shared.campaign);
-        timeout(APPEND_DEADLINE, self.shared.parts.log.end(&subject)).await.unwrap_or_else(|_| Err(late()))
     }
 
     fn look_later(&mut self) {

@@ -39,6 +39,7 @@ pub(crate) struct FaultyLog {
     always: Mutex<Fault>,
     away: AtomicBool,
     hidden_after: AtomicU64,
+    shown_as_end: AtomicU64,
     /// Appends wait here, sent and not yet carried out: they are, when it opens, whoever still waits for them.
     pub(crate) appends: Arc<Door>,
     /// Reads of many messages wait here before they are carried out.
@@ -56,6 +57,7 @@ impl FaultyLog {
             always: Mutex::new(Fault::None),
             away: AtomicBool::new(false),
             hidden_after: AtomicU64::new(u64::MAX),
+            shown_as_end: AtomicU64::new(0),
             appends: Arc::default(),
             reads: Door::default(),
             sent: Mutex::default(),
@@ -80,6 +82,11 @@ impl FaultyLog {
     /// Reads of many messages do not see what stands after this sequence, as from a copy that is behind.
     pub(crate) fn hide_after(&self, sequence: u64) {
         self.hidden_after.store(sequence, Ordering::SeqCst);
+    }
+
+    /// Shows the message at this sequence as the end, as a leader does that was deposed and does not know it; 0: the end.
+    pub(crate) fn show_as_end(&self, sequence: u64) {
+        self.shown_as_end.store(sequence, Ordering::SeqCst);
     }
 
     /// Every append that was sent.
@@ -143,7 +150,13 @@ impl EventLog for FaultyLog {
 
     async fn end(&self, subject: &Subject) -> Result<Option<Stored>, LogUnavailable> {
         self.reachable("end")?;
-        self.inner.end(subject).await
+        match self.shown_as_end.load(Ordering::SeqCst) {
+            0 => self.inner.end(subject).await,
+            old => {
+                let read = self.inner.read(subject, old - 1, Budget { messages: 1, bytes: 1 }).await?;
+                Ok(read.into_iter().next())
+            }
+        }
     }
 
     async fn first(&self, subject: &Subject) -> Result<Option<Stored>, LogUnavailable> {

@@ -4,9 +4,9 @@
 use firstcome_shared::domain::Verdict;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
-use super::{newly, unavailable};
+use super::{again, newly, unavailable};
 use crate::lane::NoAnswer;
-use crate::testing::{Instance, World, id, one_off, person, until, within};
+use crate::testing::{Fault, Instance, World, id, one_off, person, until, within};
 
 /// A way to the log's file that nobody guards.
 async fn file(world: &World) -> SqlitePool {
@@ -103,6 +103,32 @@ async fn who_has_just_come_learns_from_the_gate_that_the_end_has_gone_back() {
         unavailable(&two.ask("summer", person("bob")).await);
         assert_eq!(messages(&file).await, 4_004, "nothing is written to it");
         restored(&world, &two, &file).await;
+    }
+}
+
+/// A leader of the log's that was deposed, and does not know it, shows an old end: the log has all, and nobody is to restore
+/// it. Neither who acknowledged more takes it for a log that forgot, nor who has just come and hears of more from the gate.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_that_is_old_is_not_a_log_that_forgot() {
+    for just_come in [false, true] {
+        let (world, mut instance) = World::with_summer(20).await;
+        for number in 0..5 {
+            newly(&instance.insist("summer", person(number)).await);
+        }
+        if just_come {
+            instance = world.instance().await;
+        }
+        instance.log.show_as_end(4);
+        instance.log.plan([Fault::LostAcknowledgement]);
+        let lane = instance.lane("summer").await;
+        unavailable(&within("an answer", lane.ask(person("ann"))).await);
+        let lane = &lane;
+        until("it is noticed", || async { lane.status().away().is_some() }).await;
+        let reason = lane.status().away().unwrap();
+        assert!(reason.contains("message 4 as the last"), "just come {just_come}: {reason}");
+        instance.log.show_as_end(0);
+        assert_eq!(again(&instance.insist("summer", person("ann")).await).seq, 6);
+        world.audit("summer", 6, 1).await;
     }
 }
 
