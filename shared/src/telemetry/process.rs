@@ -39,13 +39,10 @@ impl Readings {
     pub(super) fn new() -> Self {
         let scope = Scope::process();
         scope.reading(PROCESS_START_TIME_SECONDS, &[]).set(seconds(SystemClock.now().0));
-        if let Some(most) = max_fds(&read("/proc/self/limits")) {
-            scope.reading(PROCESS_MAX_FDS, &[]).set(most);
-        }
         Self { scope, runtime: Handle::current() }
     }
 
-    /// Reads all but the file descriptors.
+    /// Reads all but the file descriptors and their limit.
     pub(super) fn take(&self) {
         let set = |name: &str, value: f64| self.gauge(name).set(value);
         let runtime = self.runtime.metrics();
@@ -62,11 +59,15 @@ impl Readings {
         }
     }
 
-    /// Counts the file descriptors: a connection has one, so this takes longer the more there are.
+    /// Counts the file descriptors: a connection has one, so this takes longer the more there are. How many there may be
+    /// can be changed while the process runs.
     pub(super) fn take_fds(&self) {
         if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
             // The one that reads the folder is not ours.
             self.gauge(PROCESS_OPEN_FDS).set(float(open.count().saturating_sub(1)));
+        }
+        if let Some(most) = max_fds(&read("/proc/self/limits")) {
+            self.gauge(PROCESS_MAX_FDS).set(most);
         }
     }
 
@@ -152,5 +153,24 @@ mod tests {
             assert!(value > 0.0, "{name}: {value}");
         }
         assert!(text.contains("# TYPE process_cpu_seconds_total counter\n"), "{text}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_limit_that_is_changed_at_run_time_is_seen() {
+        let readings = Readings::new();
+        let shown = |limit: f64| {
+            readings.take_fds();
+            let mut text = String::new();
+            super::super::scope::render(&mut text);
+            text.contains(&format!("\n{PROCESS_MAX_FDS} {limit}\n"))
+        };
+        // One less hinders nobody who runs beside this.
+        let limit = max_fds(&read("/proc/self/limits")).unwrap();
+        assert!(shown(limit) && !shown(limit - 1.0));
+        let args = [format!("--pid={}", std::process::id()), format!("--nofile={}:", limit - 1.0)];
+        let prlimit = std::process::Command::new("prlimit").args(args).status();
+        assert!(prlimit.expect("prlimit is installed, of util-linux").success());
+        assert!(shown(limit - 1.0));
     }
 }
