@@ -1,5 +1,7 @@
 //! Every server that was given, as it was last seen, and all of them as one.
 
+use std::collections::BTreeMap;
+
 use firstcome_shared::clock::Millis;
 use firstcome_shared::position::Position;
 use firstcome_shared::wire::{CampaignPipeline, Dependency, Pipeline, ProjectionView};
@@ -141,7 +143,7 @@ impl Servers {
         let seen: Vec<_> = if live().next().is_some() { live().collect() } else { known().collect() };
         let several = seen.len() > 1;
         let mut whole: Option<Pipeline> = None;
-        for (server, pipeline) in seen {
+        for &(server, pipeline) in &seen {
             match &mut whole {
                 None => {
                     let mut first = pipeline.clone();
@@ -158,6 +160,11 @@ impl Servers {
             if several {
                 let open = |lane: &CampaignPipeline| lane.decision.saturating_sub(lane.logged);
                 whole.outbox_depth = whole.campaigns.iter().map(open).sum();
+                let oldest = oldest(&seen);
+                for lane in &mut whole.campaigns {
+                    lane.oldest_ms = oldest.get(lane.campaign_id.as_str()).map_or(0, |(_, age)| *age);
+                }
+                whole.outbox_oldest_ms = whole.campaigns.iter().map(|lane| lane.oldest_ms).max().unwrap_or(0);
             }
             whole
         })
@@ -186,6 +193,21 @@ fn reached(positions: &[Position]) -> u64 {
     positions.iter().map(|position| position.sequence).sum()
 }
 
+/// For how long each campaign's oldest decision has not been logged. Who reaches gate and log logs what others had decided,
+/// and they may not learn of it: they count where nobody reaches both.
+fn oldest<'a>(seen: &[(&Server, &'a Pipeline)]) -> BTreeMap<&'a str, (bool, u64)> {
+    let mut oldest = BTreeMap::new();
+    for &(_, pipeline) in seen {
+        let needed = |it: &&Dependency| matches!(it.name.as_str(), "gate" | "log");
+        let reaches = pipeline.dependencies.iter().filter(needed).all(|it| it.up);
+        for lane in &pipeline.campaigns {
+            let known = oldest.entry(lane.campaign_id.as_str()).or_default();
+            *known = (reaches, lane.oldest_ms).max(*known);
+        }
+    }
+    oldest
+}
+
 fn name_details(dependencies: &mut [Dependency], address: &str) {
     for dependency in dependencies.iter_mut().filter(|dependency| !dependency.up) {
         let detail = dependency.detail.take().unwrap_or_default();
@@ -195,7 +217,6 @@ fn name_details(dependencies: &mut [Dependency], address: &str) {
 
 /// Adds what another instance sees.
 fn join(whole: &mut Pipeline, other: &Pipeline, address: &str) {
-    whole.outbox_oldest_ms = whole.outbox_oldest_ms.max(other.outbox_oldest_ms);
     for position in &other.log.positions {
         match whole.log.positions.iter_mut().find(|known| known.partition == position.partition) {
             Some(known) => known.sequence = known.sequence.max(position.sequence),
@@ -236,7 +257,6 @@ fn join_lane(known: &mut CampaignPipeline, other: &CampaignPipeline) {
     }
     known.queued = known.queued.saturating_add(other.queued);
     known.queue_capacity = known.queue_capacity.saturating_add(other.queue_capacity);
-    known.oldest_ms = known.oldest_ms.max(other.oldest_ms);
     known.rebuilds = known.rebuilds.saturating_add(other.rebuilds);
     known.log_away |= other.log_away;
 }
@@ -278,6 +298,25 @@ mod tests {
         assert_eq!((whole.dependencies[1].up, whole.dependencies[0].up), (false, true));
         assert_eq!(whole.dependencies[1].detail.as_deref(), Some("s1:1: no answer"));
         assert_eq!(whole.ledger, two.ledger);
+    }
+
+    #[test]
+    fn what_an_instance_that_is_cut_off_has_not_logged_another_may_have() {
+        let aged = |down: usize, age| {
+            let mut pipeline = fixture::pipeline(NOW);
+            pipeline.dependencies[down].up = false;
+            pipeline.outbox_oldest_ms = age;
+            pipeline.campaigns.iter_mut().for_each(|lane| lane.oldest_ms = age);
+            pipeline
+        };
+        let oldest = |pipelines: Vec<Pipeline>| {
+            let whole = servers(pipelines).pipeline(NOW).unwrap();
+            (whole.campaigns[0].oldest_ms, whole.outbox_oldest_ms)
+        };
+        let (no_gate, no_log, no_ledger) = (aged(0, 0), aged(1, 60_000), aged(2, 7));
+        assert_eq!(oldest(vec![no_log.clone(), no_ledger.clone()]), (7, 7));
+        assert_eq!(oldest(vec![no_ledger, no_log.clone()]), (7, 7));
+        assert_eq!(oldest(vec![no_log, no_gate]), (60_000, 60_000), "nobody can log it");
     }
 
     #[test]

@@ -320,6 +320,8 @@ async fn a_campaign_far_ahead_has_no_series_and_no_lane() {
     rig.campaigns.look(&two.service).await;
     assert_eq!(rig.state(), [NO, NO, NO], "an hour before it opens");
     assert_eq!(rig.gauges(["stock", "issued", "campaign_state"]), [Some(5.0), NO, NO], "scheduled");
+    let of_lane = ["outbox_depth", "outbox_oldest_age_seconds", "issue_queue_depth", "gate_epoch"];
+    assert_eq!(rig.gauges(of_lane), [None; 4], "who does not serve it does not know");
     assert!(two.service.lanes.known(&id(rig.name)).is_none(), "nobody needs its gate yet");
 }
 

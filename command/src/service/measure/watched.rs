@@ -130,6 +130,8 @@ struct Gauges {
     open: Gauge,
     state: Gauge,
     gaps: Gauge,
+    /// What only a lane knows.
+    served: Arc<Scope>,
     queued: Gauge,
     outbox: Gauge,
     oldest: Gauge,
@@ -141,8 +143,8 @@ struct Gauges {
 
 impl Gauges {
     fn new(campaign: &CampaignId) -> Self {
-        let [scope, sure, told] = std::array::from_fn(|_| Scope::campaign(campaign));
-        let gauge = |name| scope.reading(name, &[]);
+        let [scope, sure, told, served] = std::array::from_fn(|_| Scope::campaign(campaign));
+        let of_lane = |name| served.reading(name, &[]);
         let of_store = |name, store| scope.reading(name, &[("store", store)]);
         Self {
             paused: sure.reading(CAMPAIGN_PAUSED, &[]),
@@ -155,11 +157,12 @@ impl Gauges {
             state: told.reading(CAMPAIGN_STATE, &[]),
             told,
             gaps: of_store(SEQUENCE_GAPS, "log"),
-            queued: gauge(ISSUE_QUEUE_DEPTH),
-            outbox: gauge(OUTBOX_DEPTH),
-            oldest: gauge(OUTBOX_OLDEST_AGE_SECONDS),
-            epoch: gauge(GATE_EPOCH),
-            rebuilding: gauge(GATE_REBUILD_RUNNING_SECONDS),
+            queued: of_lane(ISSUE_QUEUE_DEPTH),
+            outbox: of_lane(OUTBOX_DEPTH),
+            oldest: of_lane(OUTBOX_OLDEST_AGE_SECONDS),
+            epoch: of_lane(GATE_EPOCH),
+            rebuilding: of_lane(GATE_REBUILD_RUNNING_SECONDS),
+            served,
             gate_drift: of_store(DRIFT, "gate"),
             ledger_drift: of_store(DRIFT, "ledger"),
             scope,
@@ -283,11 +286,12 @@ impl Watched {
         if !shown {
             self.gauges.sure.show(false);
             self.gauges.told.show(false);
+            self.gauges.served.show(false);
         }
         self.metrics.show(shown);
     }
 
-    /// Sets the gauges; whether gate and log answer, as far as the whole instance knows.
+    /// Sets the gauges; whether gate and log can be used, as far as the whole instance knows.
     pub(super) fn set(&self, now: Millis, gate_answers: bool, log_answers: bool) {
         let (known, gauges) = (&self.known, &self.gauges);
         let flag = |gauge: &Gauge, on: bool| gauge.set(f64::from(u8::from(on)));
@@ -324,6 +328,7 @@ impl Watched {
         gauges.oldest.set(seconds(status.oldest(), now));
         gauges.epoch.set(number(end.epoch));
         gauges.rebuilding.set(seconds(status.rebuilding(), now));
+        gauges.served.show(true);
     }
 }
 
