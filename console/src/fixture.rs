@@ -126,6 +126,7 @@ pub(crate) fn pipeline(now: Millis) -> Pipeline {
         oldest_ms: if campaign.id == "summer" { waiting } else { 0 },
         rebuilds: 0,
         log_away: false,
+        forgot: None,
         campaign_id: campaign.id,
     };
     let campaigns: Vec<CampaignPipeline> = campaigns(now).into_iter().map(lane).collect();

@@ -103,6 +103,7 @@ fn pipeline(campaigns: u64, now: Millis) -> Pipeline {
         oldest_ms: number % 3,
         rebuilds: 0,
         log_away: false,
+        forgot: None,
     };
     let up =
         |name: &str| Dependency { name: name.to_owned(), kind: "sqlite".to_owned(), up: true, detail: None };

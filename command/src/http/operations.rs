@@ -20,7 +20,7 @@ use crate::service::Service;
 /// Shows the pipeline
 ///
 /// Gate → outbox → log → ledger, as this instance sees it, also while some of it is away: that stands among the
-/// dependencies.
+/// dependencies; what stops one campaign alone stands with that campaign.
 #[utoipa::path(get, path = "/v1/pipeline", tag = "operations", responses((status = 200, body = Pipeline)))]
 pub(super) async fn pipeline(State(service): State<Arc<Service>>, Reader(_): Reader) -> Json<Pipeline> {
     Json(service.pipeline().await)

@@ -14,6 +14,7 @@ use firstcome_shared::position::Position;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::status::Stopped;
 use super::turns::Turn;
 use super::worker::place;
 use super::{NoAnswer, Shared, append, foreign};
@@ -327,7 +328,7 @@ impl Appender {
         }
         if self.doubt.is_none() && self.shared.status.away().is_some() {
             tracing::info!(campaign = %self.shared.campaign, "the log is back");
-            self.shared.status.set_away(None);
+            self.shared.status.set_stopped(None);
             self.patience_ms = FIRST_LOOK_MS;
         }
         if !moved && self.needs_others() {
@@ -413,7 +414,7 @@ impl Appender {
             tracing::warn!(campaign = %self.shared.campaign, "{reason}; nothing is decided until the log is back");
             self.patience_ms = LONGEST_LOOK_MS;
         }
-        self.stop(reason);
+        self.stop(Stopped::Away(reason.to_owned()));
     }
 
     /// The log is not the one that acknowledged (ARCHITECTURE L7): nothing is decided until it is again.
@@ -422,12 +423,13 @@ impl Appender {
         if self.shared.status.away().as_ref() != Some(&reason) {
             tracing::error!(campaign = %self.shared.campaign, "{reason}; nothing is issued. Restore the log");
         }
-        self.stop(&reason);
+        self.stop(Stopped::Forgot(reason));
     }
 
-    fn stop(&mut self, reason: &str) {
-        self.shared.status.set_away(Some(reason.to_owned()));
-        self.give_up(&NoAnswer::Unavailable(reason.to_owned()));
+    fn stop(&mut self, why: Stopped) {
+        let (Stopped::Away(reason) | Stopped::Forgot(reason)) = why.clone();
+        self.shared.status.set_stopped(Some(why));
+        self.give_up(&NoAnswer::Unavailable(reason));
         self.look_at = Some(Instant::now() + jittered(self.patience_ms.max(2)));
         self.patience_ms = (self.patience_ms * 2).min(LONGEST_PROBE_MS);
     }

@@ -6,13 +6,22 @@ use std::sync::{Mutex, PoisonError};
 use firstcome_shared::chain::Chain;
 use firstcome_shared::clock::Millis;
 
+/// Why nothing is decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// The log does not answer, or takes no writes: not for this campaign alone.
+    Away(String),
+    /// What the log holds of this campaign cannot be gone on with (ARCHITECTURE L7).
+    Forgot(String),
+}
+
 /// Written by the worker, read by everybody.
 #[derive(Debug, Default)]
 pub struct Status {
     end: Mutex<Chain>,
-    away: Mutex<Option<String>>,
-    /// Whether there is a reason in `away`: every ask looks here.
-    is_away: AtomicBool,
+    stopped: Mutex<Option<Stopped>>,
+    /// Whether there is a reason in `stopped`: every ask looks here.
+    is_stopped: AtomicBool,
     decision: AtomicU64,
     rebuilds: AtomicU64,
     oldest: AtomicI64,
@@ -31,10 +40,27 @@ impl Status {
 
     /// Why nothing is decided at present, when nothing is (P5).
     pub fn away(&self) -> Option<String> {
-        if !self.is_away.load(Ordering::Acquire) {
+        let (Stopped::Away(reason) | Stopped::Forgot(reason)) = self.stopped()?;
+        Some(reason)
+    }
+
+    /// The same when it is the log as a whole that is to blame.
+    pub fn log_away(&self) -> Option<String> {
+        let Stopped::Away(reason) = self.stopped()? else { return None };
+        Some(reason)
+    }
+
+    /// The same when it is only what the log holds of this campaign.
+    pub fn forgot(&self) -> Option<String> {
+        let Stopped::Forgot(reason) = self.stopped()? else { return None };
+        Some(reason)
+    }
+
+    fn stopped(&self) -> Option<Stopped> {
+        if !self.is_stopped.load(Ordering::Acquire) {
             return None;
         }
-        self.away.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The highest decision of the gate that this instance has seen.
@@ -61,10 +87,10 @@ impl Status {
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
     }
 
-    pub(super) fn set_away(&self, reason: Option<String>) {
-        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
-        self.is_away.store(reason.is_some(), Ordering::Release);
-        *away = reason;
+    pub(super) fn set_stopped(&self, why: Option<Stopped>) {
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_stopped.store(why.is_some(), Ordering::Release);
+        *stopped = why;
     }
 
     pub(super) fn set_decision(&self, decision: u64) {

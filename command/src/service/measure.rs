@@ -17,16 +17,17 @@ use firstcome_shared::telemetry::{
     CONSUMER_POSITION, DEPENDENCY_UP, ISSUE_QUEUE_CAPACITY, LOG_FORGOT, LOG_POSITION, PARKED_CAMPAIGNS,
     PROJECTION_STALLED,
 };
-use firstcome_shared::wire::Pipeline;
+use firstcome_shared::wire::{Dependency, Pipeline};
 use metrics::gauge;
 use tokio::time::{sleep, timeout};
 
 use super::Service;
+use super::pipeline::late;
 use campaigns::Campaigns;
 
 const EVERY: Duration = Duration::from_secs(1);
 /// What does not answer by then is away.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Service {
     /// Two tasks that keep the metrics until the process stops: the gauges, which must be true while everybody asks;
@@ -60,7 +61,7 @@ impl Service {
         match &pipeline {
             Some(pipeline) => show(pipeline),
             // A log that does not even refuse.
-            None => dependency("log", self.log().kind(), false),
+            None => depends(&self.dependencies(Some(late()))),
         }
         lag.show(pipeline.as_ref().map(|pipeline| &pipeline.ledger).filter(|_| self.progress.knows_lag()));
         let forgot = f64::from(u8::from(self.progress.forgot().is_some()));
@@ -80,14 +81,14 @@ fn show(pipeline: &Pipeline) {
             .set(number(*sequence));
     }
     gauge!(PARKED_CAMPAIGNS, "projection" => "ledger").set(number(ledger.parked));
-    for known in &pipeline.dependencies {
-        dependency(&known.name, &known.kind, known.up);
-    }
+    depends(&pipeline.dependencies);
 }
 
-fn dependency(name: &str, kind: &str, up: bool) {
-    gauge!(DEPENDENCY_UP, "dependency" => name.to_owned(), "kind" => kind.to_owned())
-        .set(f64::from(u8::from(up)));
+fn depends(dependencies: &[Dependency]) {
+    for Dependency { name, kind, up, .. } in dependencies {
+        gauge!(DEPENDENCY_UP, "dependency" => name.clone(), "kind" => kind.clone())
+            .set(f64::from(u8::from(*up)));
+    }
 }
 
 /// A gauge is a float, and exact up to 2^53.

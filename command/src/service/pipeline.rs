@@ -1,14 +1,13 @@
 //! How this instance sees the pipeline: gate → outbox → log → ledger.
 
 use std::num::NonZeroU64;
-use std::sync::Arc;
 
-use firstcome_shared::domain::CampaignId;
 use firstcome_shared::position::Position;
 use firstcome_shared::wire::{CampaignPipeline, Dependency, LogView, Pipeline};
+use tokio::time::timeout;
 
 use super::Service;
-use crate::lane::Lane;
+use super::measure::PATIENCE;
 
 impl Service {
     /// The whole pipeline, as far as it can be seen: a log that is away is one of the dependencies, and where it ends
@@ -30,21 +29,15 @@ impl Service {
                     queue_capacity: number(self.lanes.parts().queue),
                     oldest_ms: status.oldest().map_or(0, |at| u64::try_from(now.since(at)).unwrap_or(0)),
                     rebuilds: status.rebuilds(),
-                    log_away: status.away().is_some(),
+                    log_away: status.log_away().is_some(),
+                    forgot: status.forgot(),
                 }
             })
             .collect();
-        let mut positions = Vec::new();
-        let mut log_away = None;
-        for partition in 0..log.partitions() {
-            match log.backlog(partition, u64::MAX).await {
-                Ok(backlog) => positions.push(Position::new(partition, backlog.end)),
-                Err(error) => log_away = Some(error.to_string()),
-            }
-        }
-        if log_away.is_some() {
-            positions.clear();
-        }
+        let (positions, log_away) = match self.log_ends().await {
+            Ok(positions) => (positions, None),
+            Err(away) => (Vec::new(), Some(away)),
+        };
         Pipeline {
             instance: self.instance.clone(),
             outbox_depth: campaigns
@@ -55,15 +48,41 @@ impl Service {
             log: LogView { identity: log.identity().to_owned(), positions },
             ledger: self.progress.view(log, clock).await,
             ledger_rate: self.ledger_rate().map(NonZeroU64::get),
-            dependencies: self.dependencies(&lanes, log_away),
+            dependencies: self.dependencies(log_away),
             campaigns,
         }
     }
 
-    fn dependencies(&self, lanes: &[(CampaignId, Arc<Lane>)], log_away: Option<String>) -> Vec<Dependency> {
+    /// Where the log's partitions end.
+    async fn log_ends(&self) -> Result<Vec<Position>, String> {
+        let mut ends = Vec::new();
+        for partition in 0..self.log().partitions() {
+            let backlog = self.log().backlog(partition, u64::MAX).await.map_err(|error| error.to_string())?;
+            ends.push(Position::new(partition, backlog.end));
+        }
+        Ok(ends)
+    }
+
+    /// Why no campaign can go on in this instance, when that is the log's fault.
+    pub(super) async fn log_away(&self) -> Option<String> {
+        match timeout(PATIENCE, self.log_ends()).await {
+            Ok(Ok(_)) => self.log_refused(),
+            Ok(Err(away)) => Some(away),
+            Err(_) => Some(late()),
+        }
+    }
+
+    /// The same of a log that can be read: it takes no writes, or is not the one that the ledger was read from. What
+    /// only one campaign's messages are to blame for is said with that campaign.
+    fn log_refused(&self) -> Option<String> {
+        let of_lanes = || self.lanes.all().iter().find_map(|(_, lane)| lane.status().log_away());
+        self.progress.forgot().or_else(of_lanes)
+    }
+
+    /// What is known of each, of the log besides what reading it has told.
+    pub(super) fn dependencies(&self, log_away: Option<String>) -> Vec<Dependency> {
         let parts = self.lanes.parts();
-        // It may be readable and refuse to be written.
-        let log_away = log_away.or_else(|| lanes.iter().find_map(|(_, lane)| lane.status().away()));
+        let log_away = log_away.or_else(|| self.log_refused());
         let dependency = |name: &str, kind: &str, detail: Option<String>| Dependency {
             name: name.to_owned(),
             kind: kind.to_owned(),
@@ -88,6 +107,11 @@ impl Service {
         reasons.extend(self.progress.forgot().map(|reason| format!("log: {reason}")));
         reasons
     }
+}
+
+/// What is said of a log that does not even refuse.
+pub(super) fn late() -> String {
+    "it did not answer in time".to_owned()
 }
 
 fn number(count: usize) -> u64 {

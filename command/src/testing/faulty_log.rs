@@ -44,6 +44,8 @@ pub(crate) struct FaultyLog {
     pub(crate) appends: Arc<Door>,
     /// Reads of many messages wait here before they are carried out.
     pub(crate) reads: Door,
+    /// Who asks where a partition ends waits here.
+    pub(crate) backlogs: Door,
     /// Position expected and bytes of every append that was sent.
     sent: Mutex<Vec<(u64, Bytes)>>,
 }
@@ -60,6 +62,7 @@ impl FaultyLog {
             shown_as_end: AtomicU64::new(0),
             appends: Arc::default(),
             reads: Door::default(),
+            backlogs: Door::default(),
             sent: Mutex::default(),
         }
     }
@@ -199,6 +202,7 @@ impl EventLog for FaultyLog {
     }
 
     async fn backlog(&self, partition: u32, after: u64) -> Result<Backlog, LogUnavailable> {
+        self.backlogs.pass().await;
         self.reachable("backlog")?;
         self.inner.backlog(partition, after).await
     }

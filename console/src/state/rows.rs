@@ -26,7 +26,9 @@ impl Row for CampaignPipeline {
     }
 
     fn matches(&self, wanted: &str) -> bool {
-        has(&self.campaign_id, wanted) || (self.log_away && "away".contains(wanted))
+        has(&self.campaign_id, wanted)
+            || (self.log_away && "away".contains(wanted))
+            || (self.forgot.is_some() && "lost".contains(wanted))
     }
 
     fn compare(&self, other: &Self, key: usize) -> Ordering {

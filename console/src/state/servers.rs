@@ -259,6 +259,7 @@ fn join_lane(known: &mut CampaignPipeline, other: &CampaignPipeline) {
     known.queue_capacity = known.queue_capacity.saturating_add(other.queue_capacity);
     known.rebuilds = known.rebuilds.saturating_add(other.rebuilds);
     known.log_away |= other.log_away;
+    known.forgot = known.forgot.take().or_else(|| other.forgot.clone());
 }
 
 #[cfg(test)]
@@ -287,6 +288,7 @@ mod tests {
         two.campaigns[summer].decision += 4;
         two.campaigns[summer].logged = two.campaigns[summer].decision - 1;
         two.campaigns.push(CampaignPipeline { campaign_id: "alone".into(), ..two.campaigns[summer].clone() });
+        two.campaigns[summer].forgot = Some("no JSON".into());
         two.dependencies[1].up = false;
         two.dependencies[1].detail = Some("no answer".into());
         two.ledger = fixture::projection("ledger", 100_000, 0);
@@ -294,6 +296,7 @@ mod tests {
         let lane = &whole.campaigns[at(&whole)];
         assert_eq!((lane.queued, lane.queue_capacity), (15, 2 * 8_192));
         assert_eq!((lane.decision, lane.logged), (5_404, 5_403));
+        assert_eq!(lane.forgot.as_deref(), Some("no JSON"));
         assert_eq!((whole.outbox_depth, whole.campaigns[0].campaign_id.as_str()), (2, "alone"));
         assert_eq!((whole.dependencies[1].up, whole.dependencies[0].up), (false, true));
         assert_eq!(whole.dependencies[1].detail.as_deref(), Some("s1:1: no answer"));

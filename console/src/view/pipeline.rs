@@ -262,7 +262,7 @@ fn lanes(pen: &mut Pen, area: Rect, state: &State) {
         for (cell, text) in cells.iter_mut().zip(&texts) {
             *cell = (text.as_str(), if text == "0" { theme.dim } else { theme.text });
         }
-        cells[7].1 = if lane.log_away { theme.bad } else { theme.good };
+        cells[7].1 = if lane.log_away || lane.forgot.is_some() { theme.bad } else { theme.good };
         row(pen, y, (&lane.campaign_id, theme.title), cells);
         if index == selected {
             pen.put(0, y, 1, "▌", theme.accent);
@@ -288,6 +288,10 @@ fn lane_texts(lane: &CampaignPipeline) -> [String; 8] {
             format!("{} {}%", text::count(lane.queued), text::percent(lane.queued, lane.queue_capacity))
         },
         text::count(lane.rebuilds),
-        if lane.log_away { "× away".to_owned() } else { "● up".to_owned() },
+        match lane.forgot {
+            Some(_) => "× lost".to_owned(),
+            None if lane.log_away => "× away".to_owned(),
+            None => "● up".to_owned(),
+        },
     ]
 }

@@ -162,7 +162,7 @@ metrics! {
         "People admitted from the waiting room.";
 
     DEPENDENCY_UP = "firstcome_dependency_up", Gauge, Count, [dependency, kind],
-        "1 when a dependency (gate, log, ledger, read_model) answers, and gate and log take writes, else 0; kind is what stands behind it.";
+        "1 when a dependency (gate, log, ledger, read_model) answers, gate and log take writes, and the log is the one that the ledger was read from, else 0; kind is what stands behind it.";
     HTTP_REQUESTS_TOTAL = "firstcome_http_requests_total", Counter, Count, [method, route, status],
         "Requests.";
     HTTP_REQUEST_DURATION_SECONDS = "firstcome_http_request_duration_seconds", Histogram(REQUEST), Seconds, [method, route],

@@ -69,6 +69,10 @@ pub struct CampaignPipeline {
     pub rebuilds: u64,
     /// The log cannot be reached: nothing is decided (P5).
     pub log_away: bool,
+    /// Why this campaign alone cannot go on although the log answers, when it cannot: nobody can read its last decision,
+    /// or some are missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgot: Option<String>,
 }
 
 /// Somebody who asked for a coupon of a campaign again and again.

@@ -47,8 +47,7 @@ pub(super) struct Campaigns {
 impl Campaigns {
     /// Looks at all of them once and sets their gauges.
     pub(super) async fn look(&self, service: &Service) {
-        let intact = service.intact().is_ok();
-        if intact && self.due_for_search() {
+        if service.intact().is_ok() && self.due_for_search() {
             // A log that does not answer shows elsewhere; it is searched again.
             let _ = timeout(PATIENCE, self.search(service)).await;
         }
@@ -65,7 +64,7 @@ impl Campaigns {
             (campaign, look)
         });
         let looks: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
-        self.probe_gate(service).await;
+        let ((), log_away) = tokio::join!(self.probe_gate(service), service.log_away());
 
         let mut watched = self.watched.lock().await;
         for (campaign, look) in looks {
@@ -85,7 +84,7 @@ impl Campaigns {
             if show && shown < MOST {
                 shown += 1;
                 it.show(true, now);
-                it.set(now, gate_answers, intact);
+                it.set(now, gate_answers, log_away.is_none());
             } else {
                 unshown += usize::from(show);
                 it.show(false, now);

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use firstcome_shared::clock::Clock as _;
 use firstcome_shared::domain::{Command, Patch, WindowPatch};
+use firstcome_shared::event::Message;
+use firstcome_shared::event_log::{EventLog as _, Subject};
 use firstcome_shared::position::Position;
 use firstcome_shared::projection::Lag;
 use firstcome_shared::telemetry::install_metrics;
-use firstcome_shared::wire::{Store, Time};
+use firstcome_shared::wire::{Dependency, Store, Time};
 
 use super::campaigns::Campaigns;
 use super::compare::Walked;
-use crate::testing::{Instance, World, id, one_off, person, until, within};
+use crate::testing::{Fault, Instance, World, id, one_off, person, until, within};
 
 /// An instance that is watched, and a campaign that is open.
 struct Rig {
@@ -51,6 +54,25 @@ impl Rig {
     /// Due, open, paused.
     fn state(&self) -> [Option<f64>; 3] {
         self.gauges(["campaign_due", "campaign_open", "campaign_paused"])
+    }
+
+    /// The same world, instance and gauges, of another campaign that is open.
+    async fn beside(self, name: &'static str) -> Self {
+        self.instance.service.create(&one_off(name, 5), "olga").await.unwrap();
+        Self { name, ..self }
+    }
+
+    /// The log as the pipeline shows it.
+    async fn log(&self) -> Dependency {
+        let known = self.instance.service.pipeline().await.dependencies;
+        known.into_iter().find(|it| it.name == "log").unwrap()
+    }
+
+    /// Puts these bytes behind the campaign's end, as nobody of ours does.
+    async fn smuggle(&self, bytes: Bytes) {
+        let (log, subject) = (&self.world.log, Subject::decisions(&id(self.name)));
+        let end = log.end(&subject).await.unwrap().unwrap().position.sequence;
+        log.append(&subject, end, bytes).await.unwrap();
     }
 
     async fn command(&self, command: Command) {
@@ -151,6 +173,77 @@ async fn a_campaign_that_should_be_open_and_is_not_shows() {
     assert!(rig.instance.ask(rig.name, person("ann")).await.is_err());
     rig.look().await;
     assert_eq!(rig.state(), [YES, NO, NO], "nothing is decided while the log is away");
+}
+
+/// Stopped, so that it does not even refuse; or full, as somebody who asked for another campaign has learnt.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_campaign_is_open_while_the_log_is_known_to_be_away_though_nobody_asks_for_it() {
+    let rig = Rig::new("measured-asked").await.beside("measured-unasked").await;
+    let log = Arc::clone(&rig.instance.log);
+    let opens = async || {
+        log.backlogs.open();
+        log.always(Fault::None);
+        until("it is open", || async {
+            rig.look().await;
+            rig.state() == [YES, YES, NO]
+        })
+        .await;
+    };
+    opens().await;
+    log.backlogs.shut();
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, NO, NO], "stopped");
+    opens().await;
+    log.always(Fault::LostAppend);
+    assert!(rig.instance.ask("measured-asked", person("ann")).await.is_err());
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, NO, NO], "full");
+    assert!(!rig.log().await.up);
+    opens().await;
+}
+
+/// What is true of one campaign is told of that one: the log answers, and all others sell.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_decision_that_nobody_can_read_stops_its_campaign_and_not_the_log() {
+    let rig = Rig::new("measured-garbled").await;
+    rig.smuggle(Bytes::from_static(b"{}")).await;
+    until("it is noticed", || async {
+        let asked = rig.instance.ask(rig.name, person("ann")).await;
+        asked.is_err() && rig.instance.lane(rig.name).await.status().away().is_some()
+    })
+    .await;
+    let rig = rig.beside("measured-clean").await;
+    rig.instance.insist(rig.name, person("bob")).await;
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, YES, NO]);
+    let rig = Rig { name: "measured-garbled", ..rig };
+    assert_eq!(rig.state(), [YES, NO, NO], "an alert names it");
+    let log = rig.log().await;
+    assert!(log.up, "{log:?}");
+    let service = &rig.instance.service;
+    let lanes = service.pipeline().await.campaigns;
+    let [clean, garbled] = &lanes[..] else { panic!("{lanes:?}") };
+    assert_eq!((clean.log_away, garbled.log_away, &clean.forgot), (false, false, &None));
+    assert!(garbled.forgot.as_ref().unwrap().starts_with("the log forgot: undecodable"), "{garbled:?}");
+    assert_eq!(service.obstacles().await, [] as [&str; 0], "and who can sell others is ready");
+}
+
+/// The ledger meets a message of another log: nothing is sold any more, and that is told of the log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_another_is_told_of_the_log() {
+    let rig = Rig::new("measured-another").await;
+    let last = rig.world.messages(rig.name).await.pop().unwrap();
+    rig.smuggle(Message { log: "another".to_owned(), ..last }.encode()).await;
+    let service = &rig.instance.service;
+    for reader in service.ledger_readers() {
+        tokio::spawn(reader.run(rig.instance.lifecycle.stop()));
+    }
+    until("the ledger stands still", || async { service.progress.forgot().is_some() }).await;
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, NO, NO]);
+    let log = rig.log().await;
+    assert!(!log.up && log.detail.as_ref().unwrap().contains("another log"), "{log:?}");
+    assert_eq!(service.obstacles().await.len(), 1);
 }
 
 /// A restart while the gate is away: nobody is told that stock is full, or woken for a campaign that is held.

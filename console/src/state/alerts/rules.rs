@@ -169,8 +169,6 @@ fn dependencies(state: &State, pipeline: &Pipeline, now: Millis, alerts: &mut Ve
 }
 
 fn lanes(pipeline: &Pipeline, alerts: &mut Vec<Alert>) {
-    let log_is_up =
-        !pipeline.dependencies.iter().any(|dependency| dependency.name == "log" && !dependency.up);
     let named = |wanted: &dyn Fn(&CampaignPipeline) -> bool| {
         let mut lanes = pipeline.campaigns.iter().filter(|lane| wanted(lane));
         let first = lanes.next()?.campaign_id.as_str();
@@ -179,9 +177,11 @@ fn lanes(pipeline: &Pipeline, alerts: &mut Vec<Alert>) {
             others => format!("{first} and {others} more"),
         })
     };
-    if let Some(names) = named(&|lane| lane.log_away).filter(|_| log_is_up) {
-        let title = format!("{names}: the log cannot be reached");
-        let advice = "Nothing is issued there. Look at the log's servers and their disks.";
+    // A log that is away is said once, with the dependencies.
+    if let Some(names) = named(&|lane| lane.forgot.is_some()) {
+        let why = pipeline.campaigns.iter().find_map(|lane| lane.forgot.as_deref()).unwrap_or_default();
+        let title = format!("{names}: {}", text::plain(why));
+        let advice = "Nobody gets a coupon there. Restore the log; :dead-letters may tell.";
         alerts.push(Alert::new(Page, "lane log", title, advice));
     }
     if let Some(names) = named(&|lane| lane.oldest_ms > OUTBOX_MS) {
@@ -225,7 +225,7 @@ fn campaigns(state: &State, alerts: &mut Vec<Alert>) {
         let (view, id) = (&entry.view, &entry.view.id);
         if entry.standing() == Standing::Unavailable {
             let title = format!("{id}: its gate does not tell what it stands at");
-            let advice = "People are told to ask again. :pipeline shows what is away.";
+            let advice = "People are told to ask again. :pipeline or :dead-letters tells why.";
             alerts.push(Alert::new(Page, format!("gate {id}"), title, advice));
         } else if !is_conserved(view) {
             let title = format!(

@@ -23,7 +23,7 @@ fn what_to_do_is_not_cut_off_at_80_columns() {
     other.log.identity = "another".into();
     other.ledger.stalled = Some("disk full".into());
     other.dependencies.clear();
-    other.campaigns[0].log_away = true;
+    other.campaigns[0].forgot = Some("no JSON".into());
     let refused = || Err(Failure::Unreachable("connection refused".into()));
     let mut seen = Vec::new();
     for (first, second) in [(pipeline.clone(), pipeline), (other.clone(), other)] {

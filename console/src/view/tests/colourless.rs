@@ -102,10 +102,16 @@ fn how_the_pipeline_does() {
         let below = picture.lines().skip_while(|line| !line.contains('╭')).collect::<Vec<_>>().join("\n");
         (name.to_owned(), below)
     };
+    let forgot = |pipeline: &mut Pipeline, one: usize, other: usize| {
+        pipeline.campaigns[one].forgot = Some("no JSON".into());
+        pipeline.campaigns[other].log_away = true;
+    };
     assert_told_apart(&[
         changed("all well", &|_| {}),
         changed("a dependency down", &|pipeline| pipeline.dependencies[1].up = false),
         changed("a lane without log", &|pipeline| pipeline.campaigns[3].log_away = true),
+        changed("one forgot, one is without log", &|pipeline| forgot(pipeline, 0, 1)),
+        changed("the other way round", &|pipeline| forgot(pipeline, 1, 0)),
         changed("parked", &|pipeline| pipeline.ledger.parked = 1),
         changed("stalled", &|pipeline| pipeline.ledger.stalled = Some("disk full".into())),
     ]);

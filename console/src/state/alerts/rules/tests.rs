@@ -43,7 +43,8 @@ fn each_rule_fires_on_what_it_is_about() {
                 pipeline.campaigns.iter().map(|lane| lane.oldest_ms).max().unwrap_or(0);
         }))
     };
-    assert_eq!(lane(|lane| lane.log_away = true), ["PAGE summer: the log cannot be reached"]);
+    assert_eq!(lane(|lane| lane.forgot = Some("no JSON".into())), ["PAGE summer: no JSON"]);
+    assert_eq!(lane(|lane| lane.log_away = true), [] as [&str; 0], "that is said of the log");
     assert_eq!(lane(|lane| lane.oldest_ms = 7_000), ["PAGE summer: a decision has waited 7 s for the log"]);
     let busy = lane(|lane| lane.queued = 8_000);
     assert!(busy[0].starts_with("WARN summer: the queue is nearly full"), "{busy:?}");
