@@ -199,13 +199,23 @@ impl Appender {
 
     /// Starts the next append, if one is due.
     pub(super) fn start(&mut self) {
+        if self.in_flight.is_none() {
+            // Whatever hinders this append, others do not wait for it.
+            let turn = self.turn.take();
+            self.start_in(turn);
+        }
+    }
+
+    /// The same while the gate is asked: what is decided already needs nothing of it. The turn stays with who is asked for.
+    pub(super) fn start_decided(&mut self) {
+        if self.in_flight.is_none() {
+            self.start_in(None);
+        }
+    }
+
+    fn start_in(&mut self, turn: Option<Turn>) {
         // While the log is away only what is in doubt is tried again: that it can be read says nothing about appends.
         let away = self.doubt.is_none() && self.shared.status.away().is_some();
-        if self.in_flight.is_some() {
-            return;
-        }
-        // Whatever hinders this append, others do not wait for it.
-        let turn = self.turn.take();
         if self.look_at.is_some() || away {
             return;
         }

@@ -180,8 +180,9 @@ impl Worker {
             }
             let end = self.appender.end();
             let mut asked = pin!(in_time(GATE_DEADLINE, step(call(end, parts))));
-            // A gate that hangs holds nobody back whose decision is logged meanwhile.
+            // A gate that hangs holds nobody back who is decided already, or whose decision is logged meanwhile.
             let reply = loop {
+                self.appender.start_decided();
                 tokio::select! {
                     biased;
                     reply = &mut asked => break reply,

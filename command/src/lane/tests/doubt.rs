@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use firstcome_shared::domain::{Command, Verdict};
+use firstcome_shared::wire::CreateCampaign;
 
 use super::{again, everybody_had_a_turn, issued, newly, unavailable};
 use crate::lane::append::APPEND_DEADLINE;
-use crate::testing::{Fault, Instance, World, person, until, within};
+use crate::testing::{Fault, Instance, World, one_off, person, until, wish, within};
 
 /// Below the deadline after which an append, or anything else, counts as unanswered.
 const SOON: Duration = Duration::from_secs(9);
@@ -253,4 +254,49 @@ async fn a_gate_that_hangs_holds_nobody_back_whose_coupon_is_logged() {
     instance.gate.decides.open();
     assert_eq!(issued(&within("bob is told", bob).await.unwrap()).seq, 2);
     world.audit("summer", 2, 1).await;
+}
+
+/// What is decided only needs its append: that does not wait for a gate that hangs over a later call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gate_that_hangs_holds_nobody_back_who_is_decided_already() {
+    let (world, instance) = World::with_summer(100).await;
+    instance.gate.become_remote();
+    instance.log.appends.shut();
+    let ann = instance.asking("summer", person("ann")).await;
+    instance.log.appends.somebody_waits().await;
+    let bob = instance.asking("summer", person("bob")).await;
+    until("bob is decided", || async { world.decision("summer", 1).await == 2 }).await;
+    instance.gate.commands.shut();
+    let lane = instance.lane("summer").await;
+    let pausing = tokio::spawn(async move { lane.command(Command::Pause, "olga").await });
+    instance.gate.commands.somebody_waits().await;
+    instance.log.appends.open();
+    for (asking, seq) in [(ann, 1), (bob, 2)] {
+        assert_eq!(issued(&within("who is decided is told", asking).await.unwrap()).seq, seq);
+    }
+    // The gate was not given up in between: it still pauses.
+    instance.gate.commands.open();
+    within("the operator", pausing).await.unwrap().unwrap().body.unwrap();
+    world.audit("summer", 2, 1).await;
+}
+
+/// Nor does the first part of a batch that is too large for one call wait for the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gate_that_hangs_over_the_rest_of_a_batch_does_not_hold_its_beginning_back() {
+    const PEOPLE: usize = 450;
+    let world = World::new().await;
+    let instance = world.instance().await;
+    let request = CreateCampaign { per_user_limit: Some(2), ..one_off("summer", 1_000) };
+    instance.service.create(&request, "olga").await.unwrap();
+    let longest = |number: usize| wish(format!("{number:0128}"), "k".repeat(128));
+    instance.gate.decides.shut();
+    let mut asking = instance.batch("summer", (0..PEOPLE).map(longest).collect()).await;
+    instance.gate.decides.somebody_waits().await;
+    let (calls, last) = (instance.gate.decide_calls(), asking.pop().unwrap());
+    instance.gate.decides.let_through();
+    assert_eq!(issued(&within("the first is told", asking.remove(0)).await.unwrap()).seq, 1);
+    assert_eq!(instance.gate.decide_calls(), calls + 1, "the gate hangs over the last");
+    instance.gate.decides.open();
+    assert_eq!(issued(&within("the last is told", last).await.unwrap()).seq, PEOPLE as u64);
+    world.audit("summer", PEOPLE as u64, 1).await;
 }
