@@ -105,6 +105,17 @@ async fn what_all_leaders_miss_is_forgotten() {
     assert!(error.forgot, "{error}");
 }
 
+/// Who reads from far behind is shown more than it has, and yet less than was stored.
+#[tokio::test]
+async fn an_old_leader_that_shows_some_of_what_was_stored_has_not_forgotten_the_rest() {
+    let log = opened(&servers(&[3, END]).await).await;
+    let subject = decisions("summer");
+    assert_eq!(log.append(&subject, 3, text(4)).await.unwrap(), END);
+    let read = log.read_partition(subject.partition(7), 2, ALL).await;
+    // There is more, so it is asked for; and these servers give nobody a consumer.
+    assert!(read.as_ref().is_err_and(|error| !error.forgot && error.reason.contains("10074")), "{read:?}");
+}
+
 /// A replay or a fold would end half-way.
 #[tokio::test]
 async fn that_an_old_leader_has_no_more_is_not_the_end() {
