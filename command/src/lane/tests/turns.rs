@@ -81,3 +81,19 @@ async fn a_turn_that_is_long_in_coming_is_not_waited_for() {
     assert_eq!(issued(&within("she is told", lane.ask(person("ann"))).await).seq, 1);
     world.audit("summer", 1, 1).await;
 }
+
+/// What was decided before is appended while the gate is asked; that takes no turn from who is asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_turn_stays_with_who_is_asked_for_while_the_gate_hangs() {
+    let (world, instance) = World::with_summer(100).await;
+    let lane = lane_under(&instance, Turns::new(1, DEADLINE)).await;
+    instance.gate.decides.shut();
+    let mut ann = Box::pin(lane.ask(person("ann")));
+    assert_eq!((&mut ann).now_or_never(), None);
+    instance.gate.decides.somebody_waits().await;
+    assert!(!lane.parts.turns.free(), "it is her turn until hers is appended");
+    instance.gate.decides.open();
+    assert_eq!(issued(&within("ann is told", ann).await).seq, 1);
+    assert!(lane.parts.turns.free(), "the turn ends with the append");
+    world.audit("summer", 1, 1).await;
+}
