@@ -140,7 +140,7 @@ impl Process {
 pub async fn same_log(log: &dyn EventLog, store: &dyn Projection) -> anyhow::Result<()> {
     for partition in 0..log.partitions() {
         let Some(checkpoint) = store.checkpoint(partition).await? else { continue };
-        let end = log.backlog(partition, u64::MAX).await?.end;
+        let end = log.last_sequence(partition, checkpoint.sequence).await?;
         if checkpoint.log != log.identity() || checkpoint.sequence > end {
             bail!(
                 "the log is not the one that the {} was read from (log {} up to {}; this is log {}, which ends at {end}): \

@@ -201,6 +201,12 @@ pub trait EventLog: Send + Sync + fmt::Debug {
     /// What stands in a partition after sequence `after`.
     async fn backlog(&self, partition: u32, after: u64) -> Result<Backlog, LogUnavailable>;
 
+    /// The partition's last sequence; 0 when it is empty. What is below `least` is certain, as the end of a [`Backlog`]
+    /// is; the rest may be old, which takes fewer questions to know.
+    async fn last_sequence(&self, partition: u32, _least: u64) -> Result<u64, LogUnavailable> {
+        Ok(self.backlog(partition, u64::MAX).await?.end)
+    }
+
     /// Campaigns that have messages, in order of their names, after `after`.
     async fn campaigns(&self, after: Option<&str>, limit: u32) -> Result<Vec<CampaignId>, LogUnavailable>;
 

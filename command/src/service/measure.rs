@@ -56,8 +56,8 @@ impl Service {
     }
 
     async fn set_gauges(&self, campaigns: &Campaigns, lag: &Lag) {
-        campaigns.look(self).await;
-        let pipeline = timeout(PATIENCE, self.pipeline()).await.ok();
+        let log_ends = campaigns.look(self).await;
+        let pipeline = timeout(PATIENCE, self.pipeline_of(log_ends)).await.ok();
         match &pipeline {
             Some(pipeline) => show(pipeline),
             // A log that does not even refuse.

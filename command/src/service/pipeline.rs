@@ -4,15 +4,18 @@ use std::num::NonZeroU64;
 
 use firstcome_shared::position::Position;
 use firstcome_shared::wire::{CampaignPipeline, Dependency, LogView, Pipeline};
-use tokio::time::timeout;
 
 use super::Service;
-use super::measure::PATIENCE;
 
 impl Service {
     /// The whole pipeline, as far as it can be seen: a log that is away is one of the dependencies, and where it ends
     /// is not said.
     pub async fn pipeline(&self) -> Pipeline {
+        self.pipeline_of(self.log_ends().await).await
+    }
+
+    /// The same, of a log that was just asked where it ends.
+    pub(super) async fn pipeline_of(&self, log_ends: Result<Vec<Position>, String>) -> Pipeline {
         let (log, clock) = (self.log(), self.clock());
         let now = clock.now();
         let lanes = self.lanes.all();
@@ -34,7 +37,7 @@ impl Service {
                 }
             })
             .collect();
-        let (positions, log_away) = match self.log_ends().await {
+        let (positions, log_away) = match log_ends {
             Ok(positions) => (positions, None),
             Err(away) => (Vec::new(), Some(away)),
         };
@@ -54,27 +57,20 @@ impl Service {
     }
 
     /// Where the log's partitions end.
-    async fn log_ends(&self) -> Result<Vec<Position>, String> {
+    pub(super) async fn log_ends(&self) -> Result<Vec<Position>, String> {
         let mut ends = Vec::new();
         for partition in 0..self.log().partitions() {
-            let backlog = self.log().backlog(partition, u64::MAX).await.map_err(|error| error.to_string())?;
-            ends.push(Position::new(partition, backlog.end));
+            // That the log can be relied on has to be certain once.
+            let least = if partition == 0 { u64::MAX } else { 0 };
+            let end = self.log().last_sequence(partition, least).await.map_err(|error| error.to_string())?;
+            ends.push(Position::new(partition, end));
         }
         Ok(ends)
     }
 
-    /// Why no campaign can go on in this instance, when that is the log's fault.
-    pub(super) async fn log_away(&self) -> Option<String> {
-        match timeout(PATIENCE, self.log_ends()).await {
-            Ok(Ok(_)) => self.log_refused(),
-            Ok(Err(away)) => Some(away),
-            Err(_) => Some(late()),
-        }
-    }
-
-    /// The same of a log that can be read: it takes no writes, or is not the one that the ledger was read from. What
-    /// only one campaign's messages are to blame for is said with that campaign.
-    fn log_refused(&self) -> Option<String> {
+    /// Why no campaign can go on in this instance, though the log can be read: it takes no writes, or is not the one
+    /// that the ledger was read from. What only one campaign's messages are to blame for is said with that campaign.
+    pub(super) fn log_refused(&self) -> Option<String> {
         let of_lanes = || self.lanes.all().iter().find_map(|(_, lane)| lane.status().log_away());
         self.progress.forgot().or_else(of_lanes)
     }

@@ -171,6 +171,9 @@ pub(super) async fn counts_what_stands_after_a_checkpoint(log: Log) {
     assert_eq!((behind.end, behind.messages, behind.oldest), (second, 1, Some(stored_at)));
     let level = log.backlog(partition, second).await.unwrap();
     assert_eq!((level.end, level.messages, level.oldest), (second, 0, None));
+    for least in [0, second, second + 1, u64::MAX] {
+        assert_eq!(log.last_sequence(partition, least).await.unwrap(), second, "at least {least}");
+    }
 }
 
 pub(super) async fn wakes_who_waits_for_a_message(log: Log) {

@@ -119,7 +119,8 @@ impl JetStreamLog {
     /// The same, by a leader that still leads if it is not beyond `known`: one that was deposed may miss the newest.
     async fn last_beyond(&self, subjects: &[String], known: u64) -> Result<u64, LogUnavailable> {
         let last = self.last(subjects).await?;
-        if last > known {
+        // That they are empty was said by a leader that leads.
+        if last > known || last == 0 {
             return Ok(last);
         }
         led(self.info(None, 0).await?)?;
@@ -324,6 +325,10 @@ impl EventLog for JetStreamLog {
             _ => self.count(partition, after).await?.max(1),
         };
         Ok(Backlog { end, messages, oldest: first.map(|first| first.stored_at) })
+    }
+
+    async fn last_sequence(&self, partition: u32, least: u64) -> Result<u64, LogUnavailable> {
+        Ok(self.end_of(partition, least.saturating_sub(1)).await?.0)
     }
 
     async fn campaigns(&self, after: Option<&str>, limit: u32) -> Result<Vec<CampaignId>, LogUnavailable> {

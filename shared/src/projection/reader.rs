@@ -52,12 +52,6 @@ pub struct Reader {
     pub partition: u32,
 }
 
-/// How far a partition was read, and where the log ended after that.
-struct Place {
-    at: u64,
-    end: u64,
-}
-
 /// The last message of each parked campaign that this reader passed over.
 type Passed = HashMap<CampaignId, u64>;
 
@@ -135,7 +129,7 @@ impl Reader {
     ) -> Result<(), ReaderStopped> {
         let lease = |now| self.projection.claim(self.partition, holder, now, LEASE_MS);
         // Before the claim, too: a store that was read from another log is left untouched.
-        let Place { at, end } = self.place().await?;
+        let at = self.place().await?;
         // Before it is asked for: it may be given though nobody waits for the answer any more.
         leads.store(true, Ordering::Relaxed);
         let token = lease(self.clock.now()).await?;
@@ -143,12 +137,15 @@ impl Reader {
         let Some(token) = token else {
             // How far the one who has the lease has come: who waits for a position here must not wait in vain.
             self.progress.reached(self.partition, at);
-            self.progress.note_followed(self.partition, at, at == end);
+            // What stood in the way is gone only if really nothing is left to read.
+            let stood = self.progress.stalled_at(self.partition).is_some();
+            let level = stood && self.log.last_sequence(self.partition, at + 1).await? == at;
+            self.progress.note_followed(self.partition, at, level);
             let parked = self.projection.parked(self.partition).await?;
             self.progress.note_parked(self.partition, &parked);
             return Ok(());
         };
-        let at = self.place().await?.at;
+        let at = self.place().await?;
         self.progress.reached(self.partition, at);
         // What stands behind a checkpoint that went back has yet to be read.
         passed.retain(|_, last| *last <= at);
@@ -160,7 +157,7 @@ impl Reader {
         loop {
             if renewed.elapsed() >= HOUSEKEEPING || (round.replaying && read) {
                 // On a quiet log nothing else finds that the store came back without its last moments, or the log did.
-                if lease(self.clock.now()).await? != Some(token) || self.place().await?.at != round.at {
+                if lease(self.clock.now()).await? != Some(token) || self.place().await? != round.at {
                     return Err(ApplyError::Stale.into());
                 }
                 renewed = Instant::now();
@@ -194,7 +191,7 @@ impl Reader {
     }
 
     /// Where the store has come to, if the log is the one that was read before.
-    async fn place(&self) -> Result<Place, ReaderStopped> {
+    async fn place(&self) -> Result<u64, ReaderStopped> {
         let (name, ours) = (self.projection.name(), self.log.identity());
         let checkpoint = self.projection.checkpoint(self.partition).await?;
         if let Some(Checkpoint { log, .. }) = &checkpoint
@@ -205,13 +202,13 @@ impl Reader {
             )));
         }
         let at = checkpoint.map_or(0, |checkpoint| checkpoint.sequence);
-        let end = self.log.backlog(self.partition, u64::MAX).await?.end;
+        let end = self.log.last_sequence(self.partition, at).await?;
         if at > end {
             return Err(ReaderStopped::Forgot(format!(
                 "the log forgot: {name} has read up to {at}, but the log ends at {end}"
             )));
         }
-        Ok(Place { at, end })
+        Ok(at)
     }
 }
 

@@ -8,6 +8,7 @@ use firstcome_shared::clock::Millis;
 use firstcome_shared::domain::{Book, CampaignId};
 use firstcome_shared::event::{Event, Message};
 use firstcome_shared::event_log::{Budget, LogUnavailable, Subject};
+use firstcome_shared::position::Position;
 use firstcome_shared::telemetry::{CAMPAIGNS_UNSHOWN, DRIFT_CHECKED_TIMESTAMP_SECONDS, UNCOMPARED_DECISIONS};
 use firstcome_shared::wire::Store;
 use futures::{StreamExt, stream};
@@ -21,6 +22,7 @@ use super::{PATIENCE, number};
 use crate::gate::Gate;
 use crate::lane::Lane;
 use crate::service::Service;
+use crate::service::pipeline::late;
 
 /// Most campaigns that have series at a time.
 pub(super) const MOST: usize = if cfg!(test) { 3 } else { 500 };
@@ -45,8 +47,8 @@ pub(super) struct Campaigns {
 }
 
 impl Campaigns {
-    /// Looks at all of them once and sets their gauges.
-    pub(super) async fn look(&self, service: &Service) {
+    /// Looks at all of them once and sets their gauges. Returns where the log ends, or why that is not known.
+    pub(super) async fn look(&self, service: &Service) -> Result<Vec<Position>, String> {
         if service.intact().is_ok() && self.due_for_search() {
             // A log that does not answer shows elsewhere; it is searched again.
             let _ = timeout(PATIENCE, self.search(service)).await;
@@ -64,7 +66,10 @@ impl Campaigns {
             (campaign, look)
         });
         let looks: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
-        let ((), log_away) = tokio::join!(self.probe_gate(service), service.log_away());
+        let log_ends = timeout(PATIENCE, service.log_ends());
+        let ((), log_ends) = tokio::join!(self.probe_gate(service), log_ends);
+        let log_ends = log_ends.unwrap_or_else(|_| Err(late()));
+        let log_serves = log_ends.is_ok() && service.log_refused().is_none();
 
         let mut watched = self.watched.lock().await;
         for (campaign, look) in looks {
@@ -84,7 +89,7 @@ impl Campaigns {
             if show && shown < MOST {
                 shown += 1;
                 it.show(true, now);
-                it.set(now, gate_answers, log_away.is_none());
+                it.set(now, gate_answers, log_serves);
             } else {
                 unshown += usize::from(show);
                 it.show(false, now);
@@ -104,6 +109,7 @@ impl Campaigns {
             gauge!(UNCOMPARED_DECISIONS, "store" => name(store)).set(number(decisions));
             gauge!(DRIFT_CHECKED_TIMESTAMP_SECONDS, "store" => name(store)).set(number(upto.0) / 1_000.0);
         }
+        log_ends
     }
 
     /// The next campaign that is shown after this one, or the first.

@@ -37,7 +37,7 @@ impl Rig {
     }
 
     async fn look(&self) {
-        self.campaigns.look(&self.instance.service).await;
+        let _ = self.campaigns.look(&self.instance.service).await;
     }
 
     /// The value of the campaign's series, if it has one.
@@ -326,7 +326,7 @@ async fn a_campaign_loses_its_series_a_minute_after_it_is_over() {
 async fn a_campaign_that_nobody_has_asked_for_is_found_in_the_log() {
     let rig = Rig::new("measured-found").await;
     let two = rig.world.instance().await;
-    rig.campaigns.look(&two.service).await;
+    let _ = rig.campaigns.look(&two.service).await;
     assert_eq!(rig.state(), [YES, YES, NO]);
     assert!(two.service.lanes.known(&id(rig.name)).is_some(), "the gate is ready for who asks first");
     assert_eq!(rig.world.epoch(rig.name).await, 1, "and was not rebuilt for it");
@@ -344,7 +344,7 @@ async fn a_lane_that_was_opened_from_elsewhere_works_where_requests_are_served()
         .build()
         .unwrap();
     let (campaigns, there) = (Campaigns::default(), Arc::clone(&two));
-    projections.spawn(async move { campaigns.look(&there.service).await }).await.unwrap();
+    let _ = projections.spawn(async move { campaigns.look(&there.service).await }).await.unwrap();
     assert!(two.service.lanes.known(&id(rig.name)).is_some(), "opened over there");
     until("its worker sweeps", || async { two.gate.outbox_calls() > 0 }).await;
     assert_ne!(two.gate.outbox_thread(), "projections");
@@ -357,7 +357,7 @@ async fn a_campaign_that_is_over_is_not_loaded_at_a_start() {
     rig.world.clock.advance(4_000_000);
     let two = rig.world.instance().await;
     for _ in 0..2 {
-        rig.campaigns.look(&two.service).await;
+        let _ = rig.campaigns.look(&two.service).await;
     }
     assert_eq!(rig.state(), [None; 3]);
     assert!(two.service.lanes.known(&id(rig.name)).is_none());
@@ -407,10 +407,10 @@ async fn a_campaign_far_ahead_has_no_series_and_no_lane() {
     rig.instance.service.create(&later, "olga").await.unwrap();
     let two = rig.world.instance().await;
     let rig = Rig { campaigns: Campaigns::default(), name: "measured-later", ..rig };
-    rig.campaigns.look(&two.service).await;
+    let _ = rig.campaigns.look(&two.service).await;
     assert_eq!(rig.state(), [None; 3]);
     rig.world.clock.advance(2_000);
-    rig.campaigns.look(&two.service).await;
+    let _ = rig.campaigns.look(&two.service).await;
     assert_eq!(rig.state(), [NO, NO, NO], "an hour before it opens");
     assert_eq!(rig.gauges(["stock", "issued", "campaign_state"]), [Some(5.0), NO, NO], "scheduled");
     let of_lane = ["outbox_depth", "outbox_oldest_age_seconds", "issue_queue_depth", "gate_epoch"];
@@ -525,6 +525,16 @@ async fn when_there_are_too_many_the_open_ones_are_shown() {
     let text = install_metrics().unwrap().render();
     let shown = soon.map(|name| text.contains(&format!("firstcome_stock{{campaign=\"{name}\"}} 5")));
     assert_eq!(shown, [true, true, false], "as many as there is room for");
+}
+
+/// In a cluster each question costs messages of every partition.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_round_asks_the_log_once_where_it_ends_and_once_for_the_lag() {
+    let rig = Rig::new("measured-once").await;
+    let asked = || rig.world.steps.names().into_iter().filter(|name| *name == "backlog").count();
+    let before = asked();
+    rig.instance.service.set_gauges(&rig.campaigns, &Lag::new("ledger")).await;
+    assert_eq!(asked() - before, 2);
 }
 
 /// Of all instances the smallest lag counts: an old 0 would hide that the ledger falls behind.

@@ -15,7 +15,7 @@ const GREETING: &str = r#"INFO {"server_id":"S","server_name":"s","version":"2.1
 const END: u64 = 7;
 
 /// Servers with a stream of three copies whose leader is in touch with all; asked for the last message of a subject they
-/// show these, one after the other.
+/// show these, one after the other; 0: there is none.
 async fn servers(lasts: &[u64]) -> Settings {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("nats://{}", listener.local_addr().unwrap());
@@ -74,8 +74,12 @@ impl Scripted {
             }
             (_, "STREAM.MSG.GET") => {
                 let subject = serde_json::from_slice::<Value>(payload).unwrap()["last_by_subj"].clone();
-                let seq = self.lasts.pop_front().expect("it is not asked so often");
-                json!({ "message": { "subject": subject, "seq": seq, "time": "2026-11-20T10:00:00Z" } })
+                match self.lasts.pop_front().expect("it is not asked so often") {
+                    0 => failed(10_037),
+                    seq => {
+                        json!({ "message": { "subject": subject, "seq": seq, "time": "2026-11-20T10:00:00Z" } })
+                    }
+                }
             }
             _ => failed(10_074),
         }
@@ -123,4 +127,20 @@ async fn that_an_old_leader_has_no_more_is_not_the_end() {
     let read = log.read(&decisions("summer"), 3, ALL).await;
     // There is more, so it is asked for; and these servers give nobody a consumer.
     assert!(read.as_ref().is_err_and(|error| error.reason.contains("10074")), "{read:?}");
+}
+
+/// The leader says so together with its standing.
+#[tokio::test]
+async fn that_a_partition_is_empty_is_asked_once() {
+    let log = opened(&servers(&[0]).await).await;
+    assert_eq!(log.backlog(0, u64::MAX).await.unwrap(), Backlog::default());
+}
+
+/// Else whoever only compares would pay for three answers, two of them with a whole message.
+#[tokio::test]
+async fn only_an_end_that_is_too_small_is_asked_for_again() {
+    for (least, shown, last) in [(3, &[3][..], 3), (4, &[3, END], END)] {
+        let log = opened(&servers(shown).await).await;
+        assert_eq!(log.last_sequence(0, least).await.unwrap(), last, "at least {least}");
+    }
 }
