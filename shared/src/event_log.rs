@@ -9,9 +9,10 @@
 //!   message ids, no deduplication window (ARCHITECTURE L1).
 //! * A dropped or timed-out append is in doubt: it may still be stored later, but only behind the very message that
 //!   it expected. So the same bytes may be sent again, and at most one copy is ever stored.
-//! * [`EventLog::end`] is linearizable: it sees every append that was acknowledged before it was called (ARCHITECTURE L6).
-//!   So is an empty answer of a read, and the end of a [`Backlog`] after which nothing stands: what is not there was not
-//!   there. Where that cannot be known, the log is unavailable.
+//! * An empty answer is linearizable, of [`EventLog::end`] and of a read, and so is the end of a [`Backlog`] after which
+//!   nothing stands: what is not there was not there (ARCHITECTURE L6). Where that cannot be known, the log is unavailable.
+//! * A message that [`EventLog::end`] shows was the last one when it was asked for, or, for some seconds after the servers
+//!   changed their leader, shortly before: an append behind it finds out, and so does a read after it.
 //! * The log has an [identity](EventLog::identity), random, for life. Another identity is another log (ARCHITECTURE L7).
 //! * Nothing expires; when the log is full, appends are refused as [`AppendError::Unavailable`].
 
