@@ -116,7 +116,9 @@ impl JetStreamLog {
         Ok(last)
     }
 
-    /// The same, by a leader that still leads if it is not beyond `known`: one that was deposed may miss the newest.
+    /// The same; asked again, behind a leader's proof that it leads, if it is not beyond `known`: one that was deposed
+    /// may miss the newest. In its few seconds such a one may still be the first to answer both times: then too little
+    /// is said, until somebody looks again.
     async fn last_beyond(&self, subjects: &[String], known: u64) -> Result<u64, LogUnavailable> {
         let last = self.last(subjects).await?;
         // That they are empty was said by a leader that leads.
