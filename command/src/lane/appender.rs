@@ -262,13 +262,17 @@ impl Appender {
             }
             Err(error) => {
                 self.doubt = Some(attempt);
-                if !matches!(error, AppendError::InProcess) {
+                let reason = error.to_string();
+                let why = if matches!(error, AppendError::InProcess) {
+                    Stopped::InProcess(reason)
+                } else {
                     self.look().await;
-                }
+                    Stopped::Away(reason)
+                };
                 // It is not at the end, and may come yet: until that is settled the log counts as away, for it can
                 // be full and readable (ARCHITECTURE L4, L5).
                 if self.doubt.is_some() && self.look_at.is_none() {
-                    self.away(&error.to_string());
+                    self.away(why);
                 }
             }
         }
@@ -281,7 +285,7 @@ impl Appender {
         let (parts, subject) = (Arc::clone(&self.shared.parts), Subject::decisions(&self.shared.campaign));
         match append::end(&*parts.log, &subject).await {
             Err(unavailable) => {
-                self.away(&unavailable.to_string());
+                self.away(Stopped::Away(unavailable.to_string()));
                 None
             }
             Ok(None) => {
@@ -300,7 +304,7 @@ impl Appender {
                     if self.is_less(end)
                         && let Err(doubt) = append::ends_at(&*parts.log, &subject, end.sequence).await
                     {
-                        self.away(&doubt.to_string());
+                        self.away(Stopped::Away(doubt.to_string()));
                         return None;
                     }
                     self.adopt(end).then_some(message)
@@ -419,12 +423,13 @@ impl Appender {
     }
 
     /// The log is away: nothing new is decided, whoever waits is told so, and the log is probed until it answers.
-    fn away(&mut self, reason: &str) {
+    fn away(&mut self, why: Stopped) {
         if self.shared.status.away().is_none() {
+            let reason = why.clone().reason();
             tracing::warn!(campaign = %self.shared.campaign, "{reason}; nothing is decided until the log is back");
             self.patience_ms = LONGEST_LOOK_MS;
         }
-        self.stop(Stopped::Away(reason.to_owned()));
+        self.stop(why);
     }
 
     /// The log is not the one that acknowledged (ARCHITECTURE L7): nothing is decided until it is again.
@@ -437,7 +442,7 @@ impl Appender {
     }
 
     fn stop(&mut self, why: Stopped) {
-        let (Stopped::Away(reason) | Stopped::Forgot(reason)) = why.clone();
+        let reason = why.clone().reason();
         self.shared.status.set_stopped(Some(why));
         self.give_up(&NoAnswer::Unavailable(reason));
         self.look_at = Some(Instant::now() + jittered(self.patience_ms.max(2)));

@@ -11,8 +11,17 @@ use firstcome_shared::clock::Millis;
 pub(super) enum Stopped {
     /// The log does not answer, or takes no writes: not for this campaign alone.
     Away(String),
+    /// An append of this campaign stays in process (ARCHITECTURE L5); the log may take those of others.
+    InProcess(String),
     /// What the log holds of this campaign cannot be gone on with (ARCHITECTURE L7).
     Forgot(String),
+}
+
+impl Stopped {
+    pub(super) fn reason(self) -> String {
+        let (Self::Away(reason) | Self::InProcess(reason) | Self::Forgot(reason)) = self;
+        reason
+    }
 }
 
 /// Written by the worker, read by everybody.
@@ -40,8 +49,7 @@ impl Status {
 
     /// Why nothing is decided at present, when nothing is (P5).
     pub fn away(&self) -> Option<String> {
-        let (Stopped::Away(reason) | Stopped::Forgot(reason)) = self.stopped()?;
-        Some(reason)
+        self.stopped().map(Stopped::reason)
     }
 
     /// The same when it is the log as a whole that is to blame.

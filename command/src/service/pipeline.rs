@@ -23,6 +23,7 @@ impl Service {
             .iter()
             .map(|(campaign, lane)| {
                 let (status, end) = (lane.status(), lane.status().end());
+                let forgot = status.forgot();
                 CampaignPipeline {
                     campaign_id: campaign.to_string(),
                     epoch: end.epoch,
@@ -32,8 +33,8 @@ impl Service {
                     queue_capacity: number(self.lanes.parts().queue),
                     oldest_ms: status.oldest().map_or(0, |at| u64::try_from(now.since(at)).unwrap_or(0)),
                     rebuilds: status.rebuilds(),
-                    log_away: status.log_away().is_some(),
-                    forgot: status.forgot(),
+                    log_away: forgot.is_none() && status.away().is_some(),
+                    forgot,
                 }
             })
             .collect();
@@ -69,7 +70,8 @@ impl Service {
     }
 
     /// Why no campaign can go on in this instance, though the log can be read: it takes no writes, or is not the one
-    /// that the ledger was read from. What only one campaign's messages are to blame for is said with that campaign.
+    /// that the ledger was read from. What only one campaign's messages are to blame for, or an append of one, is said
+    /// with that campaign.
     pub(super) fn log_refused(&self) -> Option<String> {
         let of_lanes = || self.lanes.all().iter().find_map(|(_, lane)| lane.status().log_away());
         self.progress.forgot().or_else(of_lanes)

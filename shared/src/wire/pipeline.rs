@@ -67,7 +67,7 @@ pub struct CampaignPipeline {
     pub oldest_ms: u64,
     /// Rebuilds of the gate that this instance made since it started.
     pub rebuilds: u64,
-    /// The log cannot be reached: nothing is decided (P5).
+    /// The log cannot be reached, or an append of this campaign stays in process: nothing is decided (P5).
     pub log_away: bool,
     /// Why this campaign alone cannot go on although the log answers, when it cannot: nobody can read its last decision,
     /// or some are missing.

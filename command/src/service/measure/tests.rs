@@ -228,6 +228,24 @@ async fn a_decision_that_nobody_can_read_stops_its_campaign_and_not_the_log() {
     assert_eq!(service.obstacles().await, [] as [&str; 0], "and who can sell others is ready");
 }
 
+/// The log may still be busy with one campaign's append, and take those of all others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_that_stays_in_process_stops_its_campaign_and_not_the_log() {
+    let rig = Rig::new("measured-in-process").await.beside("measured-idle").await;
+    rig.instance.log.always(Fault::InProcess);
+    assert!(rig.instance.ask("measured-in-process", person("ann")).await.is_err());
+    rig.look().await;
+    assert_eq!(rig.state(), [YES, YES, NO]);
+    let log = rig.log().await;
+    assert!(log.up, "{log:?}");
+    let rig = Rig { name: "measured-in-process", ..rig };
+    assert_eq!(rig.state(), [YES, NO, NO], "an alert names it");
+    let lanes = rig.instance.service.pipeline().await.campaigns;
+    let [idle, stopped] = &lanes[..] else { panic!("{lanes:?}") };
+    assert_eq!((idle.log_away, stopped.log_away, &stopped.forgot), (false, true, &None));
+    assert_eq!(stopped.decision - stopped.logged, 1, "and so does its outbox");
+}
+
 /// The ledger meets a message of another log: nothing is sold any more, and that is told of the log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_is_another_is_told_of_the_log() {
