@@ -150,6 +150,7 @@ impl Servers {
                     first.campaigns.sort_by(|a, b| a.campaign_id.cmp(&b.campaign_id));
                     if several {
                         name_details(&mut first.dependencies, &server.address);
+                        name_forgot(&mut first.campaigns, &server.address);
                     }
                     whole = Some(first);
                 }
@@ -175,6 +176,14 @@ impl Servers {
         let live = self.0.iter().filter(|server| server.pipeline_link.picture(now).is_live());
         let known = live.filter_map(|server| server.pipeline.as_ref());
         known.flat_map(|pipeline| &pipeline.dependencies).any(|known| known.name == dependency && known.up)
+    }
+
+    /// Whether a server that answers serves the campaign and can go on with what the log holds of it.
+    pub(crate) fn somebody_goes_on(&self, campaign: &str, now: Millis) -> bool {
+        let live = self.0.iter().filter(|server| server.pipeline_link.picture(now).is_live());
+        let lanes =
+            live.filter_map(|server| server.pipeline.as_ref()).flat_map(|pipeline| &pipeline.campaigns);
+        lanes.into_iter().any(|lane| lane.campaign_id == campaign && lane.forgot.is_none())
     }
 
     /// The read model as the server sees it that has seen most of it.
@@ -215,6 +224,12 @@ fn name_details(dependencies: &mut [Dependency], address: &str) {
     }
 }
 
+fn name_forgot(lanes: &mut [CampaignPipeline], address: &str) {
+    for lane in lanes {
+        lane.forgot = lane.forgot.take().map(|why| format!("{address}: {why}"));
+    }
+}
+
 /// Adds what another instance sees.
 fn join(whole: &mut Pipeline, other: &Pipeline, address: &str) {
     for position in &other.log.positions {
@@ -239,15 +254,17 @@ fn join(whole: &mut Pipeline, other: &Pipeline, address: &str) {
             None => whole.dependencies.push(dependency),
         }
     }
-    for lane in &other.campaigns {
+    let mut lanes = other.campaigns.clone();
+    name_forgot(&mut lanes, address);
+    for lane in lanes {
         match whole.campaigns.binary_search_by(|known| known.campaign_id.cmp(&lane.campaign_id)) {
             Ok(at) => join_lane(&mut whole.campaigns[at], lane),
-            Err(at) => whole.campaigns.insert(at, lane.clone()),
+            Err(at) => whole.campaigns.insert(at, lane),
         }
     }
 }
 
-fn join_lane(known: &mut CampaignPipeline, other: &CampaignPipeline) {
+fn join_lane(known: &mut CampaignPipeline, other: CampaignPipeline) {
     // Numbers of another epoch are no numbers of this one.
     if other.epoch > known.epoch {
         (known.epoch, known.decision, known.logged) = (other.epoch, other.decision, other.logged);
@@ -259,7 +276,9 @@ fn join_lane(known: &mut CampaignPipeline, other: &CampaignPipeline) {
     known.queue_capacity = known.queue_capacity.saturating_add(other.queue_capacity);
     known.rebuilds = known.rebuilds.saturating_add(other.rebuilds);
     known.log_away |= other.log_away;
-    known.forgot = known.forgot.take().or_else(|| other.forgot.clone());
+    // Each that cannot go on is named: callers are to be sent elsewhere.
+    let forgot = known.forgot.take().into_iter().chain(other.forgot).collect::<Vec<_>>();
+    known.forgot = (!forgot.is_empty()).then(|| forgot.join("; "));
 }
 
 #[cfg(test)]
@@ -296,7 +315,7 @@ mod tests {
         let lane = &whole.campaigns[at(&whole)];
         assert_eq!((lane.queued, lane.queue_capacity), (15, 2 * 8_192));
         assert_eq!((lane.decision, lane.logged), (5_404, 5_403));
-        assert_eq!(lane.forgot.as_deref(), Some("no JSON"));
+        assert_eq!(lane.forgot.as_deref(), Some("s1:1: no JSON"));
         assert_eq!((whole.outbox_depth, whole.campaigns[0].campaign_id.as_str()), (2, "alone"));
         assert_eq!((whole.dependencies[1].up, whole.dependencies[0].up), (false, true));
         assert_eq!(whole.dependencies[1].detail.as_deref(), Some("s1:1: no answer"));

@@ -32,7 +32,7 @@ pub(crate) fn rules(state: &State, now: Millis) -> Vec<Alert> {
         && state.servers.pipeline_picture(now).is_live()
     {
         dependencies(state, pipeline, now, &mut alerts);
-        lanes(pipeline, &mut alerts);
+        lanes(state, pipeline, now, &mut alerts);
         projection(&pipeline.ledger, Side::Command, &mut alerts);
     }
     if let Some(read_model) = &state.read_model
@@ -168,7 +168,7 @@ fn dependencies(state: &State, pipeline: &Pipeline, now: Millis, alerts: &mut Ve
     }
 }
 
-fn lanes(pipeline: &Pipeline, alerts: &mut Vec<Alert>) {
+fn lanes(state: &State, pipeline: &Pipeline, now: Millis, alerts: &mut Vec<Alert>) {
     let named = |wanted: &dyn Fn(&CampaignPipeline) -> bool| {
         let mut lanes = pipeline.campaigns.iter().filter(|lane| wanted(lane));
         let first = lanes.next()?.campaign_id.as_str();
@@ -181,7 +181,13 @@ fn lanes(pipeline: &Pipeline, alerts: &mut Vec<Alert>) {
     if let Some(names) = named(&|lane| lane.forgot.is_some()) {
         let why = pipeline.campaigns.iter().find_map(|lane| lane.forgot.as_deref()).unwrap_or_default();
         let title = format!("{names}: {}", text::plain(why));
-        let advice = "Nobody gets a coupon there. Restore the log; :dead-letters may tell.";
+        // Where another one goes on, it may be the one that wrote it: nobody is to restore a log that has all.
+        let mut stuck = pipeline.campaigns.iter().filter(|lane| lane.forgot.is_some());
+        let advice = if stuck.all(|lane| state.servers.somebody_goes_on(&lane.campaign_id, now)) {
+            "Send callers elsewhere. Does it run the release that others run?"
+        } else {
+            "No coupons there: run the release that wrote it, or restore the log."
+        };
         alerts.push(Alert::new(Page, "lane log", title, advice));
     }
     if let Some(names) = named(&|lane| lane.oldest_ms > OUTBOX_MS) {

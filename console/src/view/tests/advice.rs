@@ -26,7 +26,9 @@ fn what_to_do_is_not_cut_off_at_80_columns() {
     other.campaigns[0].forgot = Some("no JSON".into());
     let refused = || Err(Failure::Unreachable("connection refused".into()));
     let mut seen = Vec::new();
-    for (first, second) in [(pipeline.clone(), pipeline), (other.clone(), other)] {
+    let mut fine = other.clone();
+    fine.campaigns[0].forgot = None;
+    for (first, second) in [(pipeline.clone(), pipeline), (fine, other.clone()), (other.clone(), other)] {
         fetch(&mut state, Feed::Pipeline(0), Data::Pipeline(Box::new(first)), NOW);
         fetch(&mut state, Feed::Pipeline(1), Data::Pipeline(Box::new(second)), NOW);
         seen.extend(rules(&state, NOW));

@@ -85,6 +85,30 @@ fn what_only_one_of_several_servers_does_not_reach_is_not_away_for_everybody() {
     );
 }
 
+/// Another release beside it may have written what it cannot read: restored, the log would lack what that one has told.
+#[test]
+fn what_only_one_of_several_servers_cannot_go_on_with_is_not_lost_for_everybody() {
+    let mut state = fixture::several(80, 24);
+    let mut stuck = fixture::pipeline(NOW);
+    stuck.campaigns[0].forgot = Some("no JSON".into());
+    let mut told = |at: usize| {
+        fetch(&mut state, Feed::Pipeline(at), Data::Pipeline(Box::new(stuck.clone())), NOW);
+        let alerts = state.alerts.table.all().iter();
+        alerts.map(|alert| format!("{}. {}", alert.title, alert.advice)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(1),
+        ["summer: 10.0.0.2:8080: no JSON. Send callers elsewhere. Does it run the release that others run?"]
+    );
+    assert_eq!(
+        told(0),
+        [
+            "summer: 10.0.0.1:8080: no JSON; 10.0.0.2:8080: no JSON. No coupons there: run the release that wrote \
+          it, or restore the log."
+        ]
+    );
+}
+
 #[test]
 fn broken_promises_are_named_with_their_campaign() {
     let mut state = state(80, 24, false);
