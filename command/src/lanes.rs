@@ -19,12 +19,14 @@ pub struct Lanes {
     open: RwLock<HashMap<CampaignId, Arc<Lane>, RandomState>>,
     /// Campaigns whose codes are made with another secret: they are never served here.
     foreign: RwLock<HashSet<CampaignId>>,
+    /// Campaigns that could not be opened, for what the log holds of them cannot be gone on with.
+    unreadable: RwLock<HashSet<CampaignId>>,
 }
 
 impl Lanes {
     /// No lane yet.
     pub fn new(parts: Arc<Parts>) -> Self {
-        Self { parts, open: RwLock::default(), foreign: RwLock::default() }
+        Self { parts, open: RwLock::default(), foreign: RwLock::default(), unreadable: RwLock::default() }
     }
 
     /// What the lanes share.
@@ -47,7 +49,7 @@ impl Lanes {
             return Err(NoAnswer::Unavailable(another_secret(campaign)));
         }
         let (log, subject) = (&self.parts.log, Subject::decisions(campaign));
-        let (_, first) = decoded(log.identity(), log.first(&subject).await)?;
+        let (_, first) = self.decoded(campaign, log.first(&subject).await)?;
         match made_with(&first) {
             Some(key_id) if key_id == self.parts.secret.key_id() => {}
             Some(_) => {
@@ -62,8 +64,31 @@ impl Lanes {
                 return Err(NoAnswer::Unavailable(problem));
             }
         }
-        let (sequence, end) = decoded(log.identity(), log.end(&subject).await)?;
+        let (sequence, end) = self.decoded(campaign, log.end(&subject).await)?;
+        self.unreadable.write().unwrap_or_else(PoisonError::into_inner).remove(campaign);
         Ok(self.open(campaign, Chain::at(sequence, &end)))
+    }
+
+    /// A message of the campaign that was read from the log, and its sequence.
+    fn decoded(
+        &self,
+        campaign: &CampaignId,
+        read: Result<Option<Stored>, LogUnavailable>,
+    ) -> Result<(u64, Message), NoAnswer> {
+        let stored =
+            read.map_err(|error| NoAnswer::Unavailable(error.to_string()))?.ok_or(NoAnswer::NotFound)?;
+        decoded(self.parts.log.identity(), &stored).map_err(|problem| {
+            self.unreadable.write().unwrap_or_else(PoisonError::into_inner).insert(campaign.clone());
+            NoAnswer::Unavailable(format!("the log forgot: {problem}"))
+        })
+    }
+
+    /// Whether this instance cannot go on with what the log holds of a campaign, though the log answers.
+    pub fn forgot(&self, campaign: &CampaignId) -> bool {
+        match self.known(campaign) {
+            Some(lane) => lane.status().forgot().is_some(),
+            None => self.unreadable.read().unwrap_or_else(PoisonError::into_inner).contains(campaign),
+        }
     }
 
     /// The lane of a campaign, if it is open.
@@ -110,14 +135,11 @@ fn another_secret(campaign: &CampaignId) -> String {
     )
 }
 
-/// A message of the campaign that was read from `log`, and its sequence.
-fn decoded(log: &str, read: Result<Option<Stored>, LogUnavailable>) -> Result<(u64, Message), NoAnswer> {
-    let stored = read.map_err(|error| NoAnswer::Unavailable(error.to_string()))?.ok_or(NoAnswer::NotFound)?;
-    let message =
-        Message::decode(&stored.payload).map_err(|error| NoAnswer::Unavailable(error.to_string()))?;
+fn decoded(log: &str, stored: &Stored) -> Result<(u64, Message), String> {
+    let message = Message::decode(&stored.payload).map_err(|error| error.to_string())?;
     let sequence = stored.position.sequence;
     if message.log != log {
-        return Err(NoAnswer::Unavailable(format!("the log forgot: {}", foreign(sequence, &message, log))));
+        return Err(foreign(sequence, &message, log));
     }
     Ok((sequence, message))
 }

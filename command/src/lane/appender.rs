@@ -436,7 +436,10 @@ impl Appender {
     fn forgot(&mut self, reason: &str) {
         let reason = format!("the log forgot: {reason}");
         if self.shared.status.away().as_ref() != Some(&reason) {
-            tracing::error!(campaign = %self.shared.campaign, "{reason}; nothing is issued. Restore the log");
+            tracing::error!(
+                campaign = %self.shared.campaign,
+                "{reason}; nothing is issued here. Restore the log, or run the release that wrote it"
+            );
         }
         self.stop(Stopped::Forgot(reason));
     }

@@ -94,6 +94,8 @@ metrics! {
         "1 while coupons should be handed out: a window is open by the clock, coupons are left, and nobody paused or cancelled it; else 0.";
     CAMPAIGN_OPEN = "firstcome_campaign_open", Gauge, Count, [campaign],
         "1 while this instance can hand out coupons: the gate says open and takes writes, and the log takes appends; else 0.";
+    CAMPAIGN_FORGOT = "firstcome_campaign_forgot", Gauge, Count, [campaign],
+        "1 while this instance cannot go on with what the log holds of the campaign although the log answers: it cannot read a message, or some are missing; else 0.";
     CAMPAIGN_PAUSED = "firstcome_campaign_paused", Gauge, Count, [campaign],
         "1 while an operator holds a campaign whose window is open by the clock, else 0.";
     CAMPAIGN_STATE = "firstcome_campaign_state", Gauge, Count, [campaign],

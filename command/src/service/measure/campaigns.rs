@@ -89,7 +89,7 @@ impl Campaigns {
             if show && shown < MOST {
                 shown += 1;
                 it.show(true, now);
-                it.set(now, gate_answers, log_serves);
+                it.set(now, gate_answers, log_serves, service.lanes.forgot(campaign));
             } else {
                 unshown += usize::from(show);
                 it.show(false, now);

@@ -11,6 +11,7 @@ use firstcome_shared::position::Position;
 use firstcome_shared::projection::Lag;
 use firstcome_shared::telemetry::install_metrics;
 use firstcome_shared::wire::{Dependency, Store, Time};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 use super::campaigns::Campaigns;
 use super::compare::Walked;
@@ -216,8 +217,10 @@ async fn a_decision_that_nobody_can_read_stops_its_campaign_and_not_the_log() {
     rig.instance.insist(rig.name, person("bob")).await;
     rig.look().await;
     assert_eq!(rig.state(), [YES, YES, NO]);
+    assert_eq!(rig.gauges(["campaign_forgot"]), [NO]);
     let rig = Rig { name: "measured-garbled", ..rig };
     assert_eq!(rig.state(), [YES, NO, NO], "an alert names it");
+    assert_eq!(rig.gauges(["campaign_forgot"]), [YES], "and one names the instance");
     let log = rig.log().await;
     assert!(log.up, "{log:?}");
     let service = &rig.instance.service;
@@ -226,6 +229,34 @@ async fn a_decision_that_nobody_can_read_stops_its_campaign_and_not_the_log() {
     assert_eq!((clean.log_away, garbled.log_away, &clean.forgot), (false, false, &None));
     assert!(garbled.forgot.as_ref().unwrap().starts_with("the log forgot: undecodable"), "{garbled:?}");
     assert_eq!(service.obstacles().await, [] as [&str; 0], "and who can sell others is ready");
+}
+
+/// Nothing is due, so that nothing is open is no wonder; and a later instance does not even have a lane.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_held_campaign_that_cannot_be_gone_on_with_shows() {
+    let rig = Rig::new("measured-stuck").await;
+    rig.command(Command::Pause).await;
+    rig.look().await;
+    assert_eq!(rig.gauges(["campaign_due", "campaign_forgot"]), [NO, NO]);
+    rig.smuggle(Bytes::from_static(b"{}")).await;
+    let rename = Command::Update(Patch { name: Some("Stuck".to_owned()), ..Patch::default() });
+    assert!(rig.instance.lane(rig.name).await.command(rename, "olga").await.is_err());
+    rig.look().await;
+    assert_eq!(rig.gauges(["campaign_due", "campaign_forgot"]), [NO, YES]);
+
+    let (two, campaigns) = (rig.world.instance().await, Campaigns::default());
+    let lanes = &two.service.lanes;
+    campaigns.look(&two.service).await;
+    assert!(lanes.known(&id(rig.name)).is_none());
+    assert!(lanes.forgot(&id(rig.name)));
+    let file = SqliteConnectOptions::new().filename(rig.world.log_file());
+    let file = SqlitePool::connect_with(file).await.unwrap();
+    sqlx::query("DELETE FROM message WHERE length(payload) = 2").execute(&file).await.unwrap();
+    until("it is restored", || async {
+        campaigns.look(&two.service).await;
+        !lanes.forgot(&id(rig.name))
+    })
+    .await;
 }
 
 /// The log may still be busy with one campaign's append, and take those of all others.

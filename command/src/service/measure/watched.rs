@@ -8,7 +8,7 @@ use firstcome_shared::clock::Millis;
 use firstcome_shared::domain::{Book, CampaignId, Definition, Flags, State, state};
 use firstcome_shared::drift::Walk;
 use firstcome_shared::telemetry::{
-    CAMPAIGN_DUE, CAMPAIGN_OPEN, CAMPAIGN_PAUSED, CAMPAIGN_STATE, DRIFT, GATE_EPOCH,
+    CAMPAIGN_DUE, CAMPAIGN_FORGOT, CAMPAIGN_OPEN, CAMPAIGN_PAUSED, CAMPAIGN_STATE, DRIFT, GATE_EPOCH,
     GATE_REBUILD_RUNNING_SECONDS, ISSUE_QUEUE_DEPTH, ISSUED, OUTBOX_DEPTH, OUTBOX_OLDEST_AGE_SECONDS,
     OVERSOLD, SEQUENCE_GAPS, STOCK, Scope,
 };
@@ -130,6 +130,7 @@ struct Gauges {
     open: Gauge,
     state: Gauge,
     gaps: Gauge,
+    forgot: Gauge,
     /// What only a lane knows.
     served: Arc<Scope>,
     queued: Gauge,
@@ -157,6 +158,7 @@ impl Gauges {
             state: told.reading(CAMPAIGN_STATE, &[]),
             told,
             gaps: of_store(SEQUENCE_GAPS, "log"),
+            forgot: scope.reading(CAMPAIGN_FORGOT, &[]),
             queued: of_lane(ISSUE_QUEUE_DEPTH),
             outbox: of_lane(OUTBOX_DEPTH),
             oldest: of_lane(OUTBOX_OLDEST_AGE_SECONDS),
@@ -291,8 +293,9 @@ impl Watched {
         self.metrics.show(shown);
     }
 
-    /// Sets the gauges; whether gate and log can be used, as far as the whole instance knows.
-    pub(super) fn set(&self, now: Millis, gate_answers: bool, log_answers: bool) {
+    /// Sets the gauges; whether gate and log can be used, as far as the whole instance knows, and whether what the log
+    /// holds of this campaign cannot be.
+    pub(super) fn set(&self, now: Millis, gate_answers: bool, log_answers: bool, forgot: bool) {
         let (known, gauges) = (&self.known, &self.gauges);
         let flag = |gauge: &Gauge, on: bool| gauge.set(f64::from(u8::from(on)));
         let log_answers =
@@ -318,6 +321,7 @@ impl Watched {
         // That its creation says that it should be open is worth something only when this campaign alone cannot be
         // looked at: then something is wrong with it.
         gauges.told.show(known.sure || (self.failed && gate_answers && !self.is_rebuilt()));
+        flag(&gauges.forgot, forgot);
         gauges.gaps.set(number(self.gate.gaps.max(self.ledger.gaps)));
         gauges.gate_drift.set(number(self.gate.drift));
         gauges.ledger_drift.set(number(self.ledger.drift));
