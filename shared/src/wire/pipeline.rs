@@ -69,8 +69,8 @@ pub struct CampaignPipeline {
     pub rebuilds: u64,
     /// The log cannot be reached, or an append of this campaign stays in process: nothing is decided (P5).
     pub log_away: bool,
-    /// Why this campaign alone cannot go on although the log answers, when it cannot: nobody can read its last decision,
-    /// or some are missing.
+    /// Why this instance cannot go on with the campaign although the log answers, when it cannot: its last message cannot
+    /// be read here, or some are missing. If several campaigns say so, the log may have been restored from an older copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgot: Option<String>,
 }
