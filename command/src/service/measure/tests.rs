@@ -246,14 +246,14 @@ async fn a_held_campaign_that_cannot_be_gone_on_with_shows() {
 
     let (two, campaigns) = (rig.world.instance().await, Campaigns::default());
     let lanes = &two.service.lanes;
-    campaigns.look(&two.service).await;
+    let _ = campaigns.look(&two.service).await;
     assert!(lanes.known(&id(rig.name)).is_none());
     assert!(lanes.forgot(&id(rig.name)));
     let file = SqliteConnectOptions::new().filename(rig.world.log_file());
     let file = SqlitePool::connect_with(file).await.unwrap();
     sqlx::query("DELETE FROM message WHERE length(payload) = 2").execute(&file).await.unwrap();
     until("it is restored", || async {
-        campaigns.look(&two.service).await;
+        let _ = campaigns.look(&two.service).await;
         !lanes.forgot(&id(rig.name))
     })
     .await;
