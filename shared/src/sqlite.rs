@@ -30,12 +30,6 @@ pub async fn close(readers: &SqlitePool, writer: &SqlitePool) {
     writer.close().await;
 }
 
-/// Whether the file was locked by somebody else: worth trying again.
-pub fn is_busy(error: &sqlx::Error) -> bool {
-    // SQLITE_BUSY 5, SQLITE_LOCKED 6 and their extended codes, whose low byte is theirs.
-    code(error).is_some_and(|code| matches!(code & 0xff, 5 | 6))
-}
-
 /// Whether the data was refused: a constraint (19), too big (18) or a mismatch (20). Trying again cannot help.
 pub fn is_refusal(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| matches!(code & 0xff, 18..=20))

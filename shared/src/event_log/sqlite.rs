@@ -144,9 +144,7 @@ impl EventLog for SqliteLog {
         .bind(signed(expected))
         .execute(&self.writer)
         .await
-        .map_err(|error| {
-            if sqlite::is_busy(&error) { AppendError::InProcess } else { away(&error).into() }
-        })?;
+        .map_err(|error| away(&error))?;
         if inserted.rows_affected() == 1 {
             let sequence = unsigned(inserted.last_insert_rowid());
             self.end.send_if_modified(|end| std::mem::replace(end, sequence.max(*end)) < sequence);
@@ -297,5 +295,20 @@ mod tests {
         assert_eq!(after.identity(), identity);
         assert_eq!(after.end(&subject).await.unwrap().unwrap().position.sequence, sequence);
         assert!(after.append(&subject, sequence, Bytes::new()).await.unwrap() > sequence);
+    }
+
+    /// Locked, the file takes the appends of no campaign: that is the log's fault, not one subject's.
+    #[tokio::test]
+    async fn a_file_that_another_process_locks_is_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        let log = SqliteLog::open(&path, Arc::new(SystemClock)).await.unwrap();
+        let other = SqliteLog::open(&path, Arc::new(SystemClock)).await.unwrap();
+        let subject = Subject::decisions(&CampaignId::parse("summer").unwrap());
+        let lock = other.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let refused = log.append(&subject, 0, Bytes::from_static(b"late")).await.unwrap_err();
+        assert!(matches!(refused, AppendError::Unavailable(_)), "{refused:?}");
+        lock.rollback().await.unwrap();
+        log.append(&subject, 0, Bytes::from_static(b"late")).await.unwrap();
     }
 }

@@ -141,8 +141,13 @@ impl Progress {
 
     /// The partition cannot be read on from here.
     pub(super) fn note_stalled(&self, partition: u32, reason: String, obstacle: Obstacle) {
-        let at = self.sequence(partition);
-        self.set_stalled(partition, |stalled| *stalled = Some(Stall { reason, obstacle, at }));
+        let met = Stall { reason, obstacle, at: self.sequence(partition) };
+        self.set_stalled(partition, |stalled| {
+            // What the log forgot is not back because something else stands in the way as well.
+            if met.is_forgot() || !stalled.as_ref().is_some_and(Stall::is_forgot) {
+                *stalled = Some(met);
+            }
+        });
     }
 
     /// The partition is read on, or there is nothing to read.
@@ -282,6 +287,20 @@ mod tests {
         assert_eq!(progress.stalled().as_deref(), Some("the log forgot"));
         progress.note_advancing(0);
         assert_eq!((progress.forgot(), progress.stalled()), (None, None));
+    }
+
+    /// A store that is away as well does not bring back what the log forgot: nothing may be issued meanwhile either.
+    #[test]
+    fn what_the_log_forgot_is_not_forgotten_over_another_obstacle() {
+        let progress = Progress::new("ledger", 1);
+        progress.note_stalled(0, "the log forgot".to_owned(), Obstacle::Forgot);
+        for obstacle in [Obstacle::Store, Obstacle::Other] {
+            progress.note_stalled(0, "away".to_owned(), obstacle);
+            assert_eq!(progress.forgot().as_deref(), Some("the log forgot"));
+        }
+        progress.note_advancing(0);
+        progress.note_stalled(0, "away".to_owned(), Obstacle::Store);
+        assert_eq!((progress.forgot(), progress.store_away().as_deref()), (None, Some("away")));
     }
 
     #[test]
