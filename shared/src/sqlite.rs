@@ -32,6 +32,7 @@ pub async fn close(readers: &SqlitePool, writer: &SqlitePool) {
 
 /// Whether the data was refused: a constraint (19), too big (18) or a mismatch (20). Trying again cannot help.
 pub fn is_refusal(error: &sqlx::Error) -> bool {
+    // Of an extended code the low byte is the code.
     code(error).is_some_and(|code| matches!(code & 0xff, 18..=20))
         || matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::Encode(_))
 }
