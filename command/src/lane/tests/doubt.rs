@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use firstcome_shared::domain::{Command, Verdict};
 use firstcome_shared::wire::CreateCampaign;
+use tokio::task::JoinHandle;
 
 use super::{again, everybody_had_a_turn, issued, newly, unavailable};
+use crate::lane::Answer;
 use crate::lane::append::APPEND_DEADLINE;
 use crate::testing::{Fault, Instance, World, one_off, person, until, wish, within};
 
@@ -186,9 +188,8 @@ async fn appends_may_go_wrong_in_every_way_and_nothing_is_lost_or_twice() {
     assert_eq!(world.epoch("summer").await, 1);
 }
 
-/// A remote gate decides one batch while an append is in flight, and only one; everybody is told in order.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_remote_gate_decides_one_batch_ahead() {
+/// A remote gate has decided ann, whose append is held back, and bob ahead of it.
+async fn one_batch_ahead() -> (World, Instance, JoinHandle<Answer>, JoinHandle<Answer>) {
     let (world, instance) = World::with_summer(100).await;
     instance.gate.become_remote();
     instance.log.appends.shut();
@@ -196,6 +197,13 @@ async fn a_remote_gate_decides_one_batch_ahead() {
     instance.log.appends.somebody_waits().await;
     let bob = instance.asking("summer", person("bob")).await;
     until("bob is decided", || async { world.decision("summer", 1).await == 2 }).await;
+    (world, instance, ann, bob)
+}
+
+/// A remote gate decides one batch while an append is in flight, and only one; everybody is told in order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_remote_gate_decides_one_batch_ahead() {
+    let (world, instance, ann, bob) = one_batch_ahead().await;
     let cid = instance.asking("summer", person("cid")).await;
     let lane = instance.lane("summer").await;
     until("cid has come", || async { lane.queued() == 1 || instance.gate.people() > 2 }).await;
@@ -259,13 +267,7 @@ async fn a_gate_that_hangs_holds_nobody_back_whose_coupon_is_logged() {
 /// What is decided only needs its append: that does not wait for a gate that hangs over a later call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gate_that_hangs_holds_nobody_back_who_is_decided_already() {
-    let (world, instance) = World::with_summer(100).await;
-    instance.gate.become_remote();
-    instance.log.appends.shut();
-    let ann = instance.asking("summer", person("ann")).await;
-    instance.log.appends.somebody_waits().await;
-    let bob = instance.asking("summer", person("bob")).await;
-    until("bob is decided", || async { world.decision("summer", 1).await == 2 }).await;
+    let (world, instance, ann, bob) = one_batch_ahead().await;
     instance.gate.commands.shut();
     let lane = instance.lane("summer").await;
     let pausing = tokio::spawn(async move { lane.command(Command::Pause, "olga").await });
